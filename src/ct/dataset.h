@@ -1,0 +1,50 @@
+/*
+ * What scans there are: a LUNA16 tree (subset0/ .. subset9/), any other folder of volumes (taken
+ * as one subset, number 0), or one volume. Looks at file names and sizes only; headers are read by
+ * whoever opens the scan.
+ */
+#ifndef CT_DATASET_H
+#define CT_DATASET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum { DATASET_SUBSETS = 10 };
+
+struct scan {
+    char *seriesuid; /* file name without its ending */
+    char *path;      /* header file, as root and name are written: links are not resolved */
+    int subset;
+    int64_t bytes;   /* header and data file of the same stem: an estimate of the work */
+};
+
+/* Scans sorted by seriesuid (byte order), each seriesuid once. */
+struct dataset {
+    struct scan *scans;
+    size_t count;
+    char **problems; /* one sentence each: a seriesuid in two subsets, an unreadable subset */
+    size_t problem_count;
+    bool has_subsets; /* the root holds folders named subsetN */
+    bool subset_present[DATASET_SUBSETS];
+};
+
+/* Lists the scans of a tree. Of a seriesuid that stands in two places the first (lowest subset,
+ * then name order) is kept and the other reported in `problems`. Subsets that are empty or absent
+ * are no error; an unreadable subset folder, a root that is no readable folder or holds no volume
+ * at all is (STATUS_JOB_CONFIG, naming it). Follows symbolic links. `subsets` may be NULL for all.
+ * dataset_release frees what it fills, also after a failure. Not collective. */
+enum status dataset_init(struct dataset *d, const char *root, const bool *subsets,
+                         struct error *err);
+
+/* A dataset of one volume. Errors: STATUS_JOB_CONFIG when there is no such file. */
+enum status dataset_init_scan(struct dataset *d, const char *path, struct error *err);
+
+void dataset_release(struct dataset *d);
+
+/* Index of a seriesuid, or -1. */
+int64_t dataset_find(const struct dataset *d, const char *seriesuid);
+
+#endif
