@@ -1,0 +1,59 @@
+/*
+ * The ranks of a job: who they are, where they run, and how they agree.
+ *
+ * Local work ends in comm_agree before the next collective call, so that a failure of one rank is
+ * the failure of all, with its message, and nobody waits for a rank that left. Funneled: only the
+ * thread that called comm_init calls MPI.
+ */
+#ifndef COMM_COMM_H
+#define COMM_COMM_H
+
+#include <mpi.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/status.h"
+
+enum { COMM_HOST_BYTES = 64 };
+
+struct comm {
+    MPI_Comm mpi;
+    int rank, size;
+    char host[COMM_HOST_BYTES];
+};
+
+/* Starts MPI; `io_driver` "auto", "romio" or "ompio" is chosen before it starts. Waiting ranks
+ * yield their core. Collective. */
+enum status comm_init(struct comm *c, const char *io_driver, struct error *err);
+
+/* Ends MPI. Collective. */
+void comm_finish(struct comm *c);
+
+/* The name of the MPI-IO driver and of the MPI library in use, for provenance. */
+const char *comm_io_driver(void);
+const char *comm_library(void);
+
+/* The worst status of all ranks, on all ranks; of equals the lowest rank's. err takes its message,
+ * "rank R on HOST: " before it when it is another's. Collective. */
+enum status comm_agree(const struct comm *c, enum status status, struct error *err);
+
+/* Whether all ranks hold the same value. Collective. */
+bool comm_same(const struct comm *c, uint64_t value);
+
+/* The lowest value of all ranks. Collective. */
+int comm_lowest(const struct comm *c, int value);
+
+/* Bitwise or of arrays over all ranks, in place. Collective. */
+void comm_or(const struct comm *c, uint8_t *bits, size_t count);
+
+/* Rank 0's bytes to all, in pieces that fit an int. Collective. */
+void comm_share(const struct comm *c, void *data, size_t bytes);
+
+/* Threads for this rank: the cores it may run on, divided by the computing ranks of its host that
+ * may run on any of them. `computes`: this rank does. At least 1. Collective. */
+int comm_threads(const struct comm *c, bool computes);
+
+/* Ends all ranks at once, from any thread. The one place of MPI_Abort. */
+_Noreturn void comm_abort(int exit_code);
+
+#endif
