@@ -6,7 +6,7 @@
  * not changed by conv_forward. Weights come in PyTorch's order [out][in][kd][kh][kw].
  *
  *   CONV_REFERENCE  the obvious loops, double accumulation: what the others are held against
- *   CONV_BLIS       kd*kh shifted sgemm calls a row (stride 1 in x), or im2col otherwise
+ *   CONV_BLIS       kd*kh shifted sgemm calls a row: the portable path without kernels of ours
  *   CONV_DIRECT     register-tiled, vector lanes over output channels, one source per instruction set
  *   CONV_WINOGRAD   F(2,3) in 2D and 3D for kernel 3, stride 1, pad 1
  *
