@@ -15,17 +15,20 @@ enum { DIAGNOSE_NUMERICS = 1 };
 enum patient_rule { PATIENT_MAX, PATIENT_NOISY_OR };
 
 struct diagnose_options {
-    double nodule_threshold; /* classify.threshold: a candidate counts from this probability on */
+    /* classify.threshold: a candidate counts as nodule from this probability on, compared
+     * in float32 like the probability itself. */
+    double nodule_threshold;
     enum patient_rule rule;
     bool has_malignancy;
 };
 
 enum diagnosis_status {
     DIAGNOSIS_OK,
-    DIAGNOSIS_NO_CANDIDATES,  /* score 0 */
-    DIAGNOSIS_NO_NODULES,     /* candidates, none of them a nodule: score 0 */
-    DIAGNOSIS_NO_MALIGNANCY,  /* no malignancy model: score NaN, written as empty */
-    DIAGNOSIS_QUARANTINED,    /* the scan failed: score NaN */
+    DIAGNOSIS_NO_CANDIDATES, /* score 0, with a malignancy model or without */
+    DIAGNOSIS_NO_NODULES,    /* candidates, none of them a nodule: score 0 */
+    DIAGNOSIS_NO_MALIGNANCY, /* candidates, but no malignancy model: score NaN, written as
+                                empty */
+    DIAGNOSIS_QUARANTINED,   /* the scan failed: score NaN */
 };
 
 struct diagnosis {
@@ -37,10 +40,9 @@ struct diagnosis {
 /* "ok", "no candidates", "no nodules", "no malignancy model", "quarantined". */
 const char *diagnosis_status_name(enum diagnosis_status s);
 
+/* The candidates stand in the order of candidates_sort (a CHECK): the product of noisy-or
+ * is rounded, and so the same only in one order. */
 struct diagnosis diagnose(const struct candidate *candidates, size_t count,
                           const struct diagnose_options *o);
-
-/* Descending probability, ties by x, y, z in mm: the order of all lists. */
-void candidates_sort(struct candidate *candidates, size_t count);
 
 #endif
