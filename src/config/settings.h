@@ -1,11 +1,12 @@
 /*
- * The settings of a job: one table of keys (settings.c) from which parsing, --help, the echo that is
- * stored with the run and the comparison on restart all come.
+ * The settings of a job: one table of keys (settings_table.c) from which parsing, --help,
+ * the echo that is stored with the run and the comparison on restart all come.
  *
- * Layers, later ones win: built-in defaults < conf/pulmo.cfg < site file < job file < --set. Each
- * file is parsed alone (libconfig refuses a key given twice) and merged through the table. A file
- * may name another with `include = "FILE"` (relative to itself), merged before it. An unknown key,
- * a wrong type and a value out of range are errors naming file and line.
+ * Layers, later ones win: built-in defaults < conf/pulmo.cfg < site file < job file <
+ * --set. Each file is parsed alone (libconfig refuses a key given twice) and merged
+ * through the table. A file may name another with `include = "FILE"` (relative to
+ * itself), merged before it. An unknown key, a wrong type and a value out of range are
+ * errors naming file and line.
  */
 #ifndef CONFIG_SETTINGS_H
 #define CONFIG_SETTINGS_H
@@ -18,8 +19,8 @@
 
 enum { SETTINGS_SUBSETS = 10 };
 
-/* The values. Strings are never NULL; "" means not given. Paths are absolute. Owned by the
- * structure. Fields are named as the keys. */
+/* The values. Strings are never NULL; "" means not given. Paths are absolute. Owned by
+ * the structure. Fields are named as the keys. */
 struct settings {
     struct {
         bool detect;
@@ -27,6 +28,8 @@ struct settings {
     char *mode; /* "book", "fixed" */
     int64_t seed;
     char *output;
+    char *site; /* the site file that was merged; not printed: what it says is in the
+                   other keys */
     struct {
         char *root, *scan;
         bool subsets[SETTINGS_SUBSETS];
@@ -39,7 +42,8 @@ struct settings {
         double threshold;
     } segment;
     struct {
-        char *erosion; /* "auto", "3d", "in-plane", "none"; auto: 3d in book, in-plane in fixed */
+        char *erosion; /* "auto", "3d", "in-plane", "none"; auto: 3d in book, in-plane in
+                          fixed */
         int64_t min_voxels;
     } group;
     struct {
@@ -52,8 +56,8 @@ struct settings {
         char *patient; /* "max", "noisy-or" */
     } malignancy;
     struct {
-        bool heatmaps;  /* float32 heatmaps in run.h5 */
-        char *driver;   /* MPI-IO component: "auto", "romio", "ompio" */
+        bool heatmaps; /* float32 heatmaps in run.h5 */
+        char *driver;  /* MPI-IO component: "auto", "romio", "ompio" */
     } store;
     struct {
         double quarantine; /* a count, or a fraction below 1 */
@@ -61,30 +65,33 @@ struct settings {
         double deadline_s;
     } limits;
     struct {
-        char *isa;
-        int64_t threads;    /* 0: cores allotted / compute ranks on the host */
-        char *algorithm;    /* convolution: "auto", "reference", "blis", "direct", "winograd" */
+        char *isa;       /* "auto", "portable", "avx2", "avx512" */
+        int64_t threads; /* 0: cores allotted / compute ranks on the host */
+        char *algorithm; /* convolution: "auto", "reference", "blis", "direct", "winograd"
+                          */
     } compute;
 };
 
 /* What the settings came from, for messages and --help. */
 struct settings_sources {
-    const char *defaults;            /* conf/pulmo.cfg, NULL: none */
-    const char *site;                /* NULL: none */
-    const char *job;                 /* NULL: none */
-    const char *const *assignments;  /* "key=value", as given after --set */
+    const char *defaults; /* conf/pulmo.cfg, NULL: none */
+    const char *site;     /* a path; NULL: what the key `site` says in the other layers */
+    const char *job;      /* NULL: none */
+    const char *const *assignments; /* "key=value", as given after --set */
     size_t assignment_count;
 };
 
-/* Reads and merges. settings_release frees, also after a failure. A path in a file is relative to
- * that file, one after --set to the current folder.
- * Errors: STATUS_JOB_CONFIG naming file and line, or the assignment. Not collective. */
+/* Reads and merges. settings_release frees, also after a failure, and again. A path in a
+ * file is relative to that file, one after --set to the current folder; a network or site
+ * without a slash and without ".cfg" is a name (of a file in conf/models, conf/sites) and
+ * stays as it is. Errors: STATUS_JOB_CONFIG naming file and line, or the assignment. Not
+ * collective. */
 enum status settings_init(struct settings *s, const struct settings_sources *sources,
                           struct error *err);
 void settings_release(struct settings *s);
 
-/* *out = the whole configuration as a job file that gives it back, to be freed; *bytes without
- * NUL. One key a line in table order, so equal settings are equal text. */
+/* *out = the whole configuration as a job file that gives it back, to be freed; *bytes
+ * without NUL. One key a line in table order, so equal settings are equal text. */
 enum status settings_print(const struct settings *s, char **out, size_t *bytes,
                            struct error *err);
 
@@ -92,10 +99,11 @@ enum status settings_print(const struct settings *s, char **out, size_t *bytes,
 enum status settings_print_binding(const struct settings *s, char **out, size_t *bytes,
                                    struct error *err);
 
-/* Keys that bind a run and differ, as "key (was A, is B), ..." in *out, to be freed; NULL when none
- * does. Bound: keys that change results. Free: limits, threads, output of logs, the run folder. */
-enum status settings_compare(const struct settings *old, const struct settings *new, char **out,
-                             struct error *err);
+/* Keys that bind a run and differ, as "key (was A, is B), ..." in *out, to be freed; NULL
+ * when none does. Bound: keys that change results. Free: limits, threads, output of logs,
+ * the run folder. */
+enum status settings_compare(const struct settings *old, const struct settings *new,
+                             char **out, struct error *err);
 
 /* The table for people: key, type, default, range, help. */
 void settings_help(FILE *out);

@@ -1,0 +1,140 @@
+/* The table as text: the job file that is stored with a run, the difference of two, the
+ * help. */
+#include "config/settings_value.h"
+
+/* Opens the group that a key stands in, closing the one before; NULL closes the last. */
+static void enter_group(const char *name, char *group, size_t bytes, FILE *out)
+{
+    const char *dot = name ? strchr(name, '.') : NULL;
+    size_t n = dot ? (size_t)(dot - name) : 0;
+    if (strlen(group) == n && (n == 0 || memcmp(group, name, n) == 0))
+        return;
+    if (group[0])
+        fprintf(out, "};\n");
+    snprintf(group, bytes, "%.*s", (int)n, name ? name : "");
+    if (n)
+        fprintf(out, "%s:\n{\n", group);
+}
+
+static bool is_printed(const struct key *k, bool binding)
+{
+    if (k->flags & KEY_MERGED)
+        return false;
+    return !binding ||
+           ((k->flags & KEY_BINDS) && k->type != KEY_PATH && k->type != KEY_NAME);
+}
+
+static enum status print(const struct settings *s, bool binding, char **out,
+                         size_t *bytes, struct error *err)
+{
+    char *text = NULL, group[64] = "";
+    size_t length = 0;
+    FILE *stream = open_memstream(&text, &length);
+    if (!stream)
+        return error_set(err, STATUS_STAGE_MEMORY, "no memory to print the settings");
+    for (size_t i = 0; i < key_count; i++) {
+        const struct key *k = &keys[i];
+        if (!is_printed(k, binding))
+            continue;
+        enter_group(k->name, group, sizeof(group), stream);
+        const char *dot = strchr(k->name, '.');
+        fprintf(stream, dot ? "    %s = " : "%s = ", dot ? dot + 1 : k->name);
+        value_print(k, s, stream);
+        fputs(";\n", stream);
+    }
+    enter_group(NULL, group, sizeof(group), stream);
+    bool failed = ferror(stream);
+    failed |= fclose(stream) != 0;
+    if (failed) {
+        free(text);
+        return error_set(err, STATUS_STAGE_MEMORY, "no memory to print the settings");
+    }
+    *out = text;
+    *bytes = length;
+    return STATUS_OK;
+}
+
+enum status settings_print(const struct settings *s, char **out, size_t *bytes,
+                           struct error *err)
+{
+    return print(s, false, out, bytes, err);
+}
+
+enum status settings_print_binding(const struct settings *s, char **out, size_t *bytes,
+                                   struct error *err)
+{
+    return print(s, true, out, bytes, err);
+}
+
+/* *out = one value as text, to be freed. */
+static enum status value_text(const struct key *k, const struct settings *s, char **out,
+                              struct error *err)
+{
+    size_t bytes;
+    *out = NULL;
+    FILE *stream = open_memstream(out, &bytes);
+    if (!stream)
+        return error_set(err, STATUS_STAGE_MEMORY, "no memory to compare %s", k->name);
+    value_print(k, s, stream);
+    if (fclose(stream)) {
+        free(*out);
+        *out = NULL;
+        return error_set(err, STATUS_STAGE_MEMORY, "no memory to compare %s", k->name);
+    }
+    return STATUS_OK;
+}
+
+static enum status print_difference(const struct key *k, const struct settings *old,
+                                    const struct settings *new, const char **before,
+                                    FILE *stream, struct error *err)
+{
+    enum status status;
+    char *was = NULL, *is = NULL;
+    TRY(value_text(k, old, &was, err));
+    TRY(value_text(k, new, &is, err));
+    if (strcmp(was, is) != 0) {
+        fprintf(stream, "%s%s (was %s, is %s)", *before, k->name, was, is);
+        *before = ", ";
+    }
+out:
+    free(was);
+    free(is);
+    return status;
+}
+
+enum status settings_compare(const struct settings *old, const struct settings *new,
+                             char **out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const char *before = "";
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *stream = open_memstream(&text, &bytes);
+    if (!stream)
+        return error_set(err, STATUS_STAGE_MEMORY, "no memory to compare settings");
+    for (size_t i = 0; i < key_count && status == STATUS_OK; i++)
+        if (keys[i].flags & KEY_BINDS)
+            status = print_difference(&keys[i], old, new, &before, stream, err);
+    if (fclose(stream) && status == STATUS_OK)
+        status = error_set(err, STATUS_STAGE_MEMORY, "no memory to compare settings");
+    if (status != STATUS_OK || bytes == 0) {
+        free(text);
+        text = NULL;
+    }
+    *out = text;
+    return status;
+}
+
+void settings_help(FILE *out)
+{
+    for (size_t i = 0; i < key_count; i++) {
+        char described[200];
+        const struct key *k = &keys[i];
+        key_describe(k, described, sizeof(described));
+        fprintf(out, "  %-22s %s", k->name, described);
+        if (k->preset[0])
+            fprintf(out, "; default %s", k->preset);
+        fprintf(out, "\n  %-22s   %s%s\n", "", k->help,
+                k->flags & KEY_BINDS ? " (binds a run)" : "");
+    }
+}

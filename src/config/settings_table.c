@@ -1,0 +1,218 @@
+#include "config/settings_table.h"
+
+#include <ctype.h>
+#include <math.h>
+
+#define AT(field) .offset = offsetof(struct settings, field)
+#define RANGE(from, to) .low = (from), .high = (to)
+#define ONE_OF(...) .choices = {__VA_ARGS__}
+
+const struct key keys[] = {
+    {"stages", KEY_STAGES, 0, AT(stages), "[\"detect\"]",
+     .help = "what the job does, in order"},
+    {"mode", KEY_CHOICE, KEY_BINDS, AT(mode), "fixed", ONE_OF("book", "fixed"),
+     .help = "the book's pipeline as it is, or with its defects corrected"},
+    {"seed", KEY_INTEGER, KEY_BINDS, AT(seed), "1", RANGE(0, INFINITY),
+     .help = "seed of all random numbers"},
+    {"output", KEY_PATH, 0, AT(output), "",
+     .help = "the run folder, visible to all ranks"},
+    {"site", KEY_NAME, KEY_MERGED, AT(site), "",
+     .help =
+         "settings of a machine, merged below the job: a file, or a name in conf/sites"},
+
+    {"dataset.root", KEY_PATH, KEY_BINDS, AT(dataset.root), "",
+     .help = "a LUNA16 tree (subset0 to subset9), or any folder of volumes"},
+    {"dataset.scan", KEY_PATH, KEY_BINDS, AT(dataset.scan), "",
+     .help = "one volume, in place of dataset.root"},
+    {"dataset.subsets", KEY_SUBSETS, KEY_BINDS, AT(dataset.subsets),
+     "[0,1,2,3,4,5,6,7,8,9]", .help = "which subsets of a LUNA16 tree"},
+    {"dataset.annotations", KEY_PATH, 0, AT(dataset.annotations), "",
+     .help = "list of nodules; default: annotations.csv beside the subsets"},
+    {"dataset.candidates", KEY_PATH, KEY_BINDS, AT(dataset.candidates), "",
+     .help = "list of candidates; default: candidates_V2.csv, else candidates.csv"},
+    {"dataset.excluded", KEY_PATH, 0, AT(dataset.excluded), "",
+     .help = "list of findings that do not count; default: annotations_excluded.csv"},
+    {"dataset.seriesuids", KEY_PATH, 0, AT(dataset.seriesuids), "",
+     .help = "list of scans; default: seriesuids.csv"},
+    {"dataset.malignancy", KEY_PATH, 0, AT(dataset.malignancy), "",
+     .help = "list of malignancies; default: annotations_with_malignancy.csv"},
+    {"dataset.allow_outside", KEY_BOOLEAN, 0, AT(dataset.allow_outside), "false",
+     .help = "let a header name voxels outside the folder of the header"},
+
+    {"segment.method", KEY_CHOICE, KEY_BINDS, AT(segment.method), "network",
+     ONE_OF("network", "candidates"),
+     .help = "find candidates with the network, or take those of dataset.candidates"},
+    {"segment.network", KEY_NAME, KEY_BINDS, AT(segment.network), "",
+     .help = "a network file, or a name in conf/models; default: what the weights say"},
+    {"segment.weights", KEY_PATH, KEY_BINDS, AT(segment.weights), "",
+     .help = "weights of the segmentation network (HDF5)"},
+    {"segment.threshold", KEY_NUMBER, KEY_BINDS, AT(segment.threshold), "0.5",
+     RANGE(0, 1), .help = "voxels of the heatmap above it belong to a candidate"},
+
+    {"group.erosion", KEY_CHOICE, KEY_BINDS, AT(group.erosion), "auto",
+     ONE_OF("auto", "3d", "in-plane", "none"),
+     .help = "erosion before grouping; auto: 3d in mode book, in-plane in mode fixed"},
+    {"group.min_voxels", KEY_INTEGER, KEY_BINDS, AT(group.min_voxels), "1", RANGE(1, 1e9),
+     .help = "smaller groups of voxels are no candidates"},
+
+    {"classify.network", KEY_NAME, KEY_BINDS, AT(classify.network), "",
+     .help = "a network file, or a name in conf/models; default: what the weights say"},
+    {"classify.weights", KEY_PATH, KEY_BINDS, AT(classify.weights), "",
+     .help = "weights of the nodule classifier (HDF5)"},
+    {"classify.threshold", KEY_NUMBER, KEY_BINDS, AT(classify.threshold), "0.5",
+     RANGE(0, 1),
+     .help = "from this probability on a candidate counts as a nodule in the diagnosis"},
+
+    {"malignancy.network", KEY_NAME, KEY_BINDS, AT(malignancy.network), "",
+     .help = "a network file, or a name in conf/models; default: what the weights say"},
+    {"malignancy.weights", KEY_PATH, KEY_BINDS, AT(malignancy.weights), "",
+     .help = "weights of the malignancy classifier (HDF5); none: no diagnosis score"},
+    {"malignancy.threshold", KEY_NUMBER, KEY_BINDS, AT(malignancy.threshold), "0.5",
+     RANGE(0, 1), .help = "from this probability on a nodule is called malignant"},
+    {"malignancy.patient", KEY_CHOICE, KEY_BINDS, AT(malignancy.patient), "max",
+     ONE_OF("max", "noisy-or"), .help = "how the nodules of a scan make its score"},
+
+    {"store.heatmaps", KEY_BOOLEAN, KEY_BINDS, AT(store.heatmaps), "false",
+     .help = "keep the heatmaps in run.h5 (4 bytes a voxel)"},
+    {"store.driver", KEY_CHOICE, 0, AT(store.driver), "auto",
+     ONE_OF("auto", "romio", "ompio"), .help = "MPI-IO component that writes run.h5"},
+
+    {"limits.quarantine", KEY_NUMBER, 0, AT(limits.quarantine), "0.05", RANGE(0, 1e9),
+     .help = "bad scans that a job puts up with: a count, or a fraction when below 1"},
+    {"limits.memory_gb", KEY_NUMBER, 0, AT(limits.memory_gb), "0.6", RANGE(0.001, 1e6),
+     .help = "for the voxels that a rank holds at once"},
+    {"limits.deadline_s", KEY_NUMBER, 0, AT(limits.deadline_s), "600", RANGE(0.1, 1e7),
+     .help = "longest wait for a file or another rank, in seconds"},
+
+    {"compute.isa", KEY_CHOICE, KEY_BINDS, AT(compute.isa), "auto",
+     ONE_OF("auto", "portable", "avx2", "avx512"),
+     .help = "instruction set; auto: the best that all ranks have"},
+    {"compute.threads", KEY_INTEGER, 0, AT(compute.threads), "0", RANGE(0, 4096),
+     .help = "threads a rank; 0: cores allotted / compute ranks on the host"},
+    {"compute.algorithm", KEY_CHOICE, KEY_BINDS, AT(compute.algorithm), "auto",
+     ONE_OF("auto", "reference", "blis", "direct", "winograd"),
+     .help = "how convolutions are computed"},
+};
+
+const size_t key_count = sizeof(keys) / sizeof(keys[0]);
+
+const struct stage_name stage_names[] = {
+    {"detect", offsetof(struct settings, stages.detect)},
+};
+
+const size_t stage_count = sizeof(stage_names) / sizeof(stage_names[0]);
+
+bool stage_is_planned(const char *name)
+{
+    static const char *const planned[] = {"prepare", "train", "score", "report"};
+    for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
+        if (strcmp(name, planned[i]) == 0)
+            return true;
+    return false;
+}
+
+const struct key *key_find(const char *name)
+{
+    for (size_t i = 0; i < key_count; i++)
+        if (strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    return NULL;
+}
+
+bool key_group_exists(const char *group)
+{
+    size_t n = strlen(group);
+    for (size_t i = 0; i < key_count; i++)
+        if (strncmp(keys[i].name, group, n) == 0 && keys[i].name[n] == '.')
+            return true;
+    return false;
+}
+
+enum { NAME_BYTES = 64, NEAR = 3 };
+
+/* Levenshtein's distance of two names shorter than NAME_BYTES, capitals and small letters
+ * alike. */
+static size_t distance(const char *a, const char *b)
+{
+    size_t row[NAME_BYTES + 1], n = strlen(b);
+    for (size_t j = 0; j <= n; j++)
+        row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 0; j < n; j++) {
+            bool same = tolower((unsigned char)a[i]) == tolower((unsigned char)b[j]);
+            size_t best = diagonal + !same;
+            diagonal = row[j + 1];
+            if (best > row[j] + 1)
+                best = row[j] + 1;
+            if (best > diagonal + 1)
+                best = diagonal + 1;
+            row[j + 1] = best;
+        }
+    }
+    return row[n];
+}
+
+const struct key *key_nearest(const char *name)
+{
+    const struct key *nearest = NULL;
+    size_t least = NEAR + 1;
+    if (strlen(name) >= NAME_BYTES)
+        return NULL;
+    for (size_t i = 0; i < key_count; i++) {
+        const char *dot = strchr(keys[i].name, '.');
+        size_t d = distance(name, keys[i].name);
+        if (dot && strcmp(dot + 1, name) == 0)
+            d = 1; /* the group was forgotten */
+        if (d < least) {
+            least = d;
+            nearest = &keys[i];
+        }
+    }
+    return nearest;
+}
+
+static void describe_choices(const struct key *k, char *out, size_t bytes)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; k->choices[i] && used < bytes; i++) {
+        const char *before = i == 0 ? "" : k->choices[i + 1] ? ", " : " or ";
+        used +=
+            (size_t)snprintf(out + used, bytes - used, "%s\"%s\"", before, k->choices[i]);
+    }
+}
+
+void key_describe(const struct key *k, char *out, size_t bytes)
+{
+    const char *kind = k->type == KEY_INTEGER ? "an integer" : "a number";
+    switch (k->type) {
+    case KEY_PATH:
+        snprintf(out, bytes, "a path");
+        break;
+    case KEY_NAME:
+        snprintf(out, bytes, "a path or a name");
+        break;
+    case KEY_CHOICE:
+        describe_choices(k, out, bytes);
+        break;
+    case KEY_BOOLEAN:
+        snprintf(out, bytes, "true or false");
+        break;
+    case KEY_INTEGER:
+    case KEY_NUMBER:
+        if (isinf(k->high))
+            snprintf(out, bytes, "%s from %.10g", kind, k->low);
+        else
+            snprintf(out, bytes, "%s from %.10g to %.10g", kind, k->low, k->high);
+        break;
+    case KEY_SUBSETS:
+        snprintf(out, bytes, "a list of different numbers from 0 to %d",
+                 SETTINGS_SUBSETS - 1);
+        break;
+    case KEY_STAGES:
+        snprintf(out, bytes, "a list of stages such as [\"%s\"]", stage_names[0].name);
+        break;
+    }
+}
