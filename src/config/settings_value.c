@@ -246,7 +246,8 @@ static void print_number(double value, FILE *out)
     locale_t callers = c ? uselocale(c) : (locale_t)0;
     for (int digits = 1; digits <= 17; digits++) {
         snprintf(text, sizeof(text), "%.*g", digits, value);
-        if (strtod(text, NULL) == value)
+        bool scientific = strchr(text, 'e') != NULL;
+        if (strtod(text, NULL) == value && !(scientific && value >= 1 && value < 1e6))
             break;
     }
     if (c) {

@@ -497,10 +497,10 @@ static void numbers_are_printed_short_and_as_numbers(void **state)
     struct error err;
     char *text;
     size_t bytes;
-    load_job(&s, "limits: { quarantine = 0.1; memory_gb = 3; deadline_s = 1e6; };");
+    load_job(&s, "limits: { quarantine = 0.1; memory_gb = 120; deadline_s = 1e6; };");
     assert_int_equal(settings_print(&s, &text, &bytes, &err), STATUS_OK);
     assert_non_null(strstr(text,
-                           "limits:\n{\n    quarantine = 0.1;\n    memory_gb = 3.0;\n"
+                           "limits:\n{\n    quarantine = 0.1;\n    memory_gb = 120.0;\n"
                            "    deadline_s = 1e+06;\n};\n"));
     free(text);
     settings_release(&s);
