@@ -266,6 +266,13 @@ static void blis_stays_with_the_reference(void **state)
     hold_against_the_reference(CONV_BLIS);
 }
 
+static void direct_stays_with_the_reference(void **state)
+{
+    (void)state;
+    hold_against_the_reference(CONV_DIRECT);
+}
+
+
 static void the_automatic_choice_stays_with_the_reference(void **state)
 {
     (void)state;
@@ -317,6 +324,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_reference_is_the_sum_written_down),
         cmocka_unit_test(blis_stays_with_the_reference),
+        cmocka_unit_test(direct_stays_with_the_reference),
         cmocka_unit_test(the_automatic_choice_stays_with_the_reference),
         cmocka_unit_test(an_algorithm_that_does_not_serve_a_shape_is_refused),
     };

@@ -1,0 +1,63 @@
+#include "tensor/kernels.h"
+
+#include <math.h>
+
+const int kernel_tile_sizes[KERNEL_TILES] = {24, 12, 8, 6, 4, 3, 2, 1};
+
+const struct kernels *kernels_of(enum isa isa)
+{
+    static const struct kernels *const tables[] = {
+        [ISA_PORTABLE] = &kernels_portable,
+        [ISA_AVX2] = &kernels_avx2,
+        [ISA_AVX512] = &kernels_avx512,
+    };
+    return tables[isa];
+}
+
+/* A step of a tile takes one multiply-add for each sum, a load for each voxel and vector,
+ * and no less than the multiply-add's latency allows: 4 cycles at 2 a cycle. */
+static int64_t step_cost(int voxels, int vectors)
+{
+    int cost = voxels * vectors;
+    if (cost < voxels + vectors)
+        cost = voxels + vectors;
+    return cost < 8 ? 8 : cost;
+}
+
+int kernels_choose_tile(const struct kernels *k, int64_t width, int vectors)
+{
+    int best = KERNEL_TILES - 1;
+    int64_t best_cost = INT64_MAX;
+    for (int t = 0; t < KERNEL_TILES; t++) {
+        int size = kernel_tile_sizes[t];
+        if (size > width || size * vectors > k->accumulators)
+            continue;
+        int64_t cost = (width + size - 1) / size * step_cost(size, vectors);
+        if (cost < best_cost) {
+            best = t;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+struct kernel_channels kernels_channels(const struct kernels *k, int out_channels)
+{
+    struct kernel_channels c;
+    c.pairs = 2 * out_channels <= k->lanes;
+    c.vectors = (out_channels + k->lanes - 1) / k->lanes;
+    c.padded = c.vectors * k->lanes;
+    return c;
+}
+
+struct kernel_epilogue kernels_epilogue(const struct conv_epilogue *e, int channels,
+                                        int padded, float *memory)
+{
+    float *bias = memory, *scale = memory + padded, *shift = memory + 2 * padded;
+    for (int i = 0; i < padded; i++) {
+        bias[i] = e->bias && i < channels ? e->bias[i] : 0;
+        scale[i] = e->scale && i < channels ? e->scale[i] : 1;
+        shift[i] = e->shift && i < channels ? e->shift[i] : 0;
+    }
+    return (struct kernel_epilogue){bias, scale, shift, e->relu ? 0 : -INFINITY};
+}

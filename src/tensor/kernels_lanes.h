@@ -1,0 +1,304 @@
+/*
+ * The source of all kernels, for LANES floats a vector and REGISTERS vector registers,
+ * both defined by the file that includes this one. Rows first, Winograd's transforms in
+ * kernels_transform.h.
+ *
+ * The sums of a register tile (voxels x vectors) live in `acc` from the first tap to the
+ * last: every loop over them has a constant bound and is unrolled, so that the compiler
+ * keeps them in registers. A row that the tile does not divide ends with a tile that
+ * overlaps the one before: it stores the same bits again, and there is no code for
+ * remainders. What is left of the registers holds the weights of UNROLL inputs, so that
+ * an address serves several multiply-adds.
+ */
+#include "tensor/kernels.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum {
+    ACCUMULATORS = REGISTERS * 3 / 4,
+    SPARE = (REGISTERS - ACCUMULATORS) / 2,
+};
+
+typedef float vector __attribute__((vector_size(LANES * 4)));
+typedef int32_t mask __attribute__((vector_size(LANES * 4)));
+typedef int64_t vector_of_pairs __attribute__((vector_size(LANES * 4)));
+
+INLINE vector load(const float *p)
+{
+    vector v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void store(float *p, vector v)
+{
+    memcpy(p, &v, sizeof v);
+}
+
+/* x - 0 is x for every x (0 + x is not, for x = -0), so this costs no arithmetic. */
+INLINE vector broadcast(const float *p)
+{
+    return *p - (vector){0};
+}
+
+INLINE vector broadcast_pair(const float *p)
+{
+    int64_t both;
+    memcpy(&both, p, sizeof both);
+    return (vector)(both - (vector_of_pairs){0});
+}
+
+/* The lanes of one parity, the others zero. */
+INLINE vector lanes_of_parity(vector v, int parity)
+{
+    mask m;
+    for (int i = 0; i < LANES; i++)
+        m[i] = i % 2 == parity ? -1 : 0;
+    return (vector)((mask)v & m);
+}
+
+/* Sums of lanes 2i and 2i + 1, in lane i; the upper half is of no use. */
+INLINE vector add_pairs(vector v)
+{
+    mask swap, gather;
+    for (int i = 0; i < LANES; i++) {
+        swap[i] = i ^ 1;
+        gather[i] = 2 * i % LANES;
+    }
+    return __builtin_shuffle(v + __builtin_shuffle(v, swap), gather);
+}
+
+/* NaN goes through, as it does through the reference. */
+INLINE vector at_least(vector v, float floor)
+{
+    vector low = floor - (vector){0};
+    mask below = v < low;
+    return (vector)((below & (mask)low) | (~below & (mask)v));
+}
+
+INLINE void store_some(float *p, vector v, int channels)
+{
+    if (channels >= LANES)
+        store(p, v);
+    else if (channels == LANES / 2)
+        memcpy(p, &v, sizeof v / 2);
+    else
+        for (int i = 0; i < channels; i++)
+            p[i] = v[i];
+}
+
+/* acc[r][v] += in[r*step + i] * weights[i][v] for i < run. */
+INLINE void accumulate(vector *acc, const int voxels, const int vectors, const float *in,
+                       int64_t step, int64_t run, const float *weights)
+{
+    enum { MOST = SPARE };
+    const int unroll = SPARE / vectors;
+    vector w[MOST];
+    int64_t i = 0;
+    for (; i + unroll <= run; i += unroll) {
+        const float *p = in + i;
+#pragma GCC unroll 8
+        for (int u = 0; u < unroll * vectors; u++)
+            w[u] = load(weights + u * LANES);
+        weights += unroll * vectors * LANES;
+#pragma GCC unroll 24
+        for (int r = 0; r < voxels; r++) {
+#pragma GCC unroll 8
+            for (int u = 0; u < unroll; u++)
+#pragma GCC unroll 2
+                for (int v = 0; v < vectors; v++)
+                    acc[r * vectors + v] += broadcast(p + u) * w[u * vectors + v];
+            p += step;
+        }
+    }
+    for (; i < run; i++) {
+        const float *p = in + i;
+#pragma GCC unroll 24
+        for (int r = 0; r < voxels; r++) {
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; v++)
+                acc[r * vectors + v] += broadcast(p) * load(weights + v * LANES);
+            p += step;
+        }
+        weights += vectors * LANES;
+    }
+}
+
+/* One input float, of the given parity among the pairs. */
+INLINE void accumulate_single(vector *acc, const int voxels, const float *in,
+                              int64_t step, const float *weights, int parity)
+{
+    vector w = lanes_of_parity(load(weights), parity);
+#pragma GCC unroll 24
+    for (int r = 0; r < voxels; r++)
+        acc[r] += broadcast(in + r * step) * w;
+}
+
+/* The same with pairs: `first` is the place of in[0] among the floats of the (kz, ky)
+ * that `weights` is for. */
+INLINE void accumulate_pairs(vector *acc, const int voxels, const float *in, int64_t step,
+                             int64_t run, const float *weights, int64_t first)
+{
+    weights += first / 2 * LANES;
+    if (first % 2) {
+        accumulate_single(acc, voxels, in, step, weights, 1);
+        weights += LANES;
+        in++;
+        run--;
+    }
+    enum { UNROLL = SPARE };
+    vector w[UNROLL];
+    int64_t i = 0;
+    for (; i + 2 * UNROLL <= run; i += 2 * UNROLL, weights += UNROLL * LANES) {
+        const float *p = in + i;
+#pragma GCC unroll 8
+        for (int u = 0; u < UNROLL; u++)
+            w[u] = load(weights + u * LANES);
+#pragma GCC unroll 24
+        for (int r = 0; r < voxels; r++) {
+#pragma GCC unroll 8
+            for (int u = 0; u < UNROLL; u++)
+                acc[r] += broadcast_pair(p + 2 * u) * w[u];
+            p += step;
+        }
+    }
+    for (; i + 2 <= run; i += 2, weights += LANES) {
+        const float *p = in + i;
+        w[0] = load(weights);
+#pragma GCC unroll 24
+        for (int r = 0; r < voxels; r++) {
+            acc[r] += broadcast_pair(p) * w[0];
+            p += step;
+        }
+    }
+    if (i < run)
+        accumulate_single(acc, voxels, in + i, step, weights, 0);
+}
+
+/* acc = the sums of one register tile. */
+INLINE void sum_tile(vector *acc, const int voxels, const int vectors, const bool pairs,
+                     const struct kernel_row *row, const float *in)
+{
+    const float *weights = row->weights;
+    int64_t run = row->run;
+#pragma GCC unroll 24
+    for (int i = 0; i < voxels * vectors; i++)
+        acc[i] = (vector){0};
+    for (int64_t z = 0; z < row->taps[0]; z++)
+        for (int64_t y = 0; y < row->taps[1]; y++) {
+            const float *p = in + z * row->strides[0] + y * row->strides[1];
+            for (int64_t x = 0; x < row->taps[2]; x++, p += row->strides[2]) {
+                if (pairs) {
+                    accumulate_pairs(acc, voxels, p, row->step, run, weights, x * run);
+                } else {
+                    accumulate(acc, voxels, vectors, p, row->step, run, weights);
+                    weights += run * vectors * LANES;
+                }
+            }
+            if (pairs)
+                weights += (row->taps[2] * run + 1) / 2 * LANES;
+        }
+}
+
+/* Stores one register tile: whole vectors of bare sums, or finished outputs. */
+INLINE void store_tile(const vector *acc, const int voxels, const int vectors,
+                       const bool pairs, const bool finish, const struct kernel_row *row,
+                       float *out)
+{
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v++) {
+        if (!finish) {
+#pragma GCC unroll 24
+            for (int r = 0; r < voxels; r++)
+                store(out + r * row->out_step + v * LANES, acc[r * vectors + v]);
+            continue;
+        }
+        vector bias = load(row->bias + v * LANES), scale = load(row->scale + v * LANES);
+        vector shift = load(row->shift + v * LANES);
+        int channels = row->channels - v * LANES;
+#pragma GCC unroll 24
+        for (int r = 0; r < voxels; r++) {
+            vector sum = pairs ? add_pairs(acc[r]) : acc[r * vectors + v];
+            store_some(out + r * row->out_step + v * LANES,
+                       at_least(sum + bias, row->floor) * scale + shift, channels);
+        }
+    }
+}
+
+INLINE void do_row(const int voxels, const int vectors, const bool pairs,
+                   const bool finish, const struct kernel_row *row)
+{
+    for (int64_t done = 0; done < row->width; done += voxels) {
+        int64_t x = done + voxels <= row->width ? done : row->width - voxels;
+        vector acc[ACCUMULATORS];
+        sum_tile(acc, voxels, vectors, pairs, row, row->in + x * row->step);
+        store_tile(acc, voxels, vectors, pairs, finish, row,
+                   row->out + x * row->out_step);
+    }
+}
+
+#define ROW(name, voxels, vectors, pairs, finish)                                        \
+    static void name##_##voxels##_##vectors(const struct kernel_row *row)                \
+    {                                                                                    \
+        do_row(voxels, vectors, pairs, finish, row);                                     \
+    }
+
+#define ROWS_OF_FEW(name, vectors, pairs, finish)                                        \
+    ROW(name, 6, vectors, pairs, finish)                                                 \
+    ROW(name, 4, vectors, pairs, finish)                                                 \
+    ROW(name, 3, vectors, pairs, finish)                                                 \
+    ROW(name, 2, vectors, pairs, finish)                                                 \
+    ROW(name, 1, vectors, pairs, finish)
+
+#define ROWS_OF_MORE(name, vectors, pairs, finish)                                       \
+    ROW(name, 12, vectors, pairs, finish)                                                \
+    ROW(name, 8, vectors, pairs, finish)
+
+ROWS_OF_FEW(convolve, 1, false, true)
+ROWS_OF_FEW(convolve, 2, false, true)
+ROWS_OF_FEW(convolve_pairs, 1, true, true)
+ROWS_OF_FEW(sum, 1, false, false)
+ROWS_OF_FEW(sum, 2, false, false)
+ROWS_OF_FEW(sum_pairs, 1, true, false)
+ROWS_OF_MORE(convolve, 1, false, true)
+ROWS_OF_MORE(convolve_pairs, 1, true, true)
+ROWS_OF_MORE(sum, 1, false, false)
+ROWS_OF_MORE(sum_pairs, 1, true, false)
+#if REGISTERS >= 32
+ROWS_OF_MORE(convolve, 2, false, true)
+ROWS_OF_MORE(sum, 2, false, false)
+ROW(convolve, 24, 1, false, true)
+ROW(convolve_pairs, 24, 1, true, true)
+ROW(sum, 24, 1, false, false)
+ROW(sum_pairs, 24, 1, true, false)
+#define ROW_24(name) name##_24_1
+#define ROW_12(name) name##_12_2
+#define ROW_8(name) name##_8_2
+#else
+#define ROW_24(name) NULL
+#define ROW_12(name) NULL
+#define ROW_8(name) NULL
+#endif
+
+/* In the order of kernel_tile_sizes. */
+#define ROWS_1(name)                                                                     \
+    {                                                                                    \
+        ROW_24(name), name##_12_1, name##_8_1, name##_6_1, name##_4_1, name##_3_1,       \
+            name##_2_1, name##_1_1                                                       \
+    }
+#define ROWS_2(name)                                                                     \
+    {                                                                                    \
+        NULL, ROW_12(name), ROW_8(name), name##_6_2, name##_4_2, name##_3_2, name##_2_2, \
+            name##_1_2                                                                   \
+    }
+
+#include "tensor/kernels_transform.h"
+
+const struct kernels KERNELS = {
+    .lanes = LANES,
+    .accumulators = ACCUMULATORS,
+    .convolve = {ROWS_1(convolve), ROWS_2(convolve)},
+    .convolve_pairs = ROWS_1(convolve_pairs),
+    .sum = {ROWS_1(sum), ROWS_2(sum)},
+    .sum_pairs = ROWS_1(sum_pairs),
+};
