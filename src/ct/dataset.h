@@ -1,7 +1,7 @@
 /*
- * What scans there are: a LUNA16 tree (subset0/ .. subset9/), any other folder of volumes (taken
- * as one subset, number 0), or one volume. Looks at file names and sizes only; headers are read by
- * whoever opens the scan.
+ * What scans there are: a LUNA16 tree (subset0/ .. subset9/), any other folder of volumes
+ * (taken as one subset, number 0), or one volume. Looks at file names and sizes only;
+ * headers are read by whoever opens the scan.
  */
 #ifndef CT_DATASET_H
 #define CT_DATASET_H
@@ -16,30 +16,35 @@ enum { DATASET_SUBSETS = 10 };
 
 struct scan {
     char *seriesuid; /* file name without its ending */
-    char *path;      /* header file, as root and name are written: links are not resolved */
+    char *path; /* header file, as root and name are written: links are not resolved */
     int subset;
-    int64_t bytes;   /* header and data file of the same stem: an estimate of the work */
+    int64_t bytes; /* header and data file of the same stem: an estimate of the work */
 };
 
 /* Scans sorted by seriesuid (byte order), each seriesuid once. */
 struct dataset {
     struct scan *scans;
     size_t count;
-    char **problems; /* one sentence each: a seriesuid in two subsets, an unreadable subset */
+    char **problems; /* one sentence each: a seriesuid that stands in two places, volumes
+                        beside subset folders, a folder called like a volume; in a fixed
+                        order */
     size_t problem_count;
-    bool has_subsets; /* the root holds folders named subsetN */
-    bool subset_present[DATASET_SUBSETS];
+    bool has_subsets;                     /* the root holds folders named subsetN */
+    bool subset_present[DATASET_SUBSETS]; /* asked for or not */
 };
 
-/* Lists the scans of a tree. Of a seriesuid that stands in two places the first (lowest subset,
- * then name order) is kept and the other reported in `problems`. Subsets that are empty or absent
- * are no error; an unreadable subset folder, a root that is no readable folder or holds no volume
- * at all is (STATUS_JOB_CONFIG, naming it). Follows symbolic links. `subsets` may be NULL for all.
- * dataset_release frees what it fills, also after a failure. Not collective. */
+/* Lists the scans of a tree. Of a seriesuid that stands in two places the first (lowest
+ * subset, then name order) is kept and the other reported in `problems`. Subsets that are
+ * empty or absent are no error; a root or subset folder that cannot be read is, and a
+ * root without a single volume in the subsets asked for (STATUS_JOB_CONFIG, naming it).
+ * Symbolic links are followed, hidden files and folders further down passed over.
+ * `subsets` may be NULL for all. dataset_release frees what it fills, also after a
+ * failure. Not collective. */
 enum status dataset_init(struct dataset *d, const char *root, const bool *subsets,
                          struct error *err);
 
-/* A dataset of one volume. Errors: STATUS_JOB_CONFIG when there is no such file. */
+/* A dataset of one volume, in subset 0. Errors: STATUS_JOB_CONFIG when there is no such
+ * file, or its name does not end like a volume's. */
 enum status dataset_init_scan(struct dataset *d, const char *path, struct error *err);
 
 void dataset_release(struct dataset *d);

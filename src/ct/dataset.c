@@ -1,0 +1,370 @@
+/*
+ * The order in which a file system names its files means nothing and differs between
+ * nodes. So everything is sorted before anything is decided: which of two volumes of one
+ * name is kept, and the order of the problems, are the same wherever the tree is read.
+ *
+ * A volume whose file cannot be looked at (a dangling link, a server that is away) is
+ * listed all the same: opening it fails later, and the scan is quarantined with its
+ * reason. Only what would be left out without a trace otherwise becomes a problem.
+ */
+#include "ct/dataset.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "ct/volume.h"
+
+#define VOLUME_ENDINGS ".mhd, .mha, .nii, .nii.gz"
+
+struct builder {
+    struct dataset *dataset;
+    size_t scan_capacity, problem_capacity;
+};
+
+static enum status add_problem(struct builder *b, struct error *err, const char *format,
+                               ...) __attribute__((format(printf, 3, 4)));
+
+static enum status add_problem(struct builder *b, struct error *err, const char *format,
+                               ...)
+{
+    struct dataset *d = b->dataset;
+    enum status status =
+        memory_grow((void **)&d->problems, &b->problem_capacity, d->problem_count + 1,
+                    sizeof *d->problems, "problems of a dataset", err);
+    if (status != STATUS_OK)
+        return status;
+    va_list arguments;
+    va_start(arguments, format);
+    int n = vasprintf(&d->problems[d->problem_count], format, arguments);
+    va_end(arguments);
+    if (n < 0)
+        return error_set(err, STATUS_STAGE_MEMORY, "no memory for a message");
+    d->problem_count++;
+    return STATUS_OK;
+}
+
+/* ---- one volume ---- */
+
+static int64_t bytes_of(const char *path)
+{
+    struct stat s;
+    return stat(path, &s) == 0 && S_ISREG(s.st_mode) ? (int64_t)s.st_size : 0;
+}
+
+/* The data of a .mhd stands in a file of its own, nearly always of the same stem. What
+ * the header really names is read with it; this is an estimate. */
+static enum status estimate_bytes(const char *path, int64_t *bytes, struct error *err)
+{
+    static const char header_ending[] = ".mhd";
+    static const char *const data_endings[] = {"raw", "zraw"};
+    const size_t ending = sizeof header_ending - 1, length = strlen(path);
+    *bytes = bytes_of(path);
+    if (length < ending || strcasecmp(path + length - ending, header_ending) != 0)
+        return STATUS_OK;
+    for (size_t i = 0; i < sizeof data_endings / sizeof *data_endings; i++) {
+        char *data;
+        if (asprintf(&data, "%.*s.%s", (int)(length - ending), path, data_endings[i]) < 0)
+            return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", path);
+        *bytes += bytes_of(data);
+        free(data);
+    }
+    return STATUS_OK;
+}
+
+/* Adds a file of a folder. `path` is taken over. */
+static enum status add_scan(struct builder *b, char *path, int subset, struct error *err)
+{
+    struct dataset *d = b->dataset;
+    enum status status = STATUS_OK;
+    struct scan scan = {.path = path, .subset = subset};
+    TRY(estimate_bytes(path, &scan.bytes, err));
+    TRY(volume_seriesuid(path, &scan.seriesuid, err));
+    TRY(memory_grow((void **)&d->scans, &b->scan_capacity, d->count + 1, sizeof *d->scans,
+                    "scans of a dataset", err));
+    d->scans[d->count++] = scan;
+    return STATUS_OK;
+out:
+    free(scan.seriesuid);
+    free(scan.path);
+    return status;
+}
+
+/* ---- one folder ---- */
+
+/* Names in a folder that `wanted` chooses, sorted by bytes. */
+struct names {
+    char **items;
+    size_t count, capacity;
+};
+
+static void names_release(struct names *n)
+{
+    for (size_t i = 0; i < n->count; i++)
+        free(n->items[i]);
+    free(n->items);
+    *n = (struct names){0};
+}
+
+static int by_bytes(const void *left, const void *right)
+{
+    return strcmp(*(char *const *)left, *(char *const *)right);
+}
+
+/* Hidden files are passed over: "._NAME.mhd" beside NAME.mhd is what a Mac leaves behind.
+ */
+static bool is_volume(const char *name)
+{
+    return name[0] != '.' && volume_is_name(name);
+}
+
+static bool is_subset(const char *name)
+{
+    static const char prefix[] = "subset";
+    const size_t n = sizeof prefix - 1;
+    return strncmp(name, prefix, n) == 0 && name[n] >= '0' && name[n] <= '9' &&
+           name[n + 1] == '\0';
+}
+
+static enum status list_folder(const char *path, bool (*wanted)(const char *),
+                               struct names *out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    DIR *folder = opendir(path);
+    if (!folder)
+        return error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
+    for (;;) {
+        errno = 0;
+        const struct dirent *entry = readdir(folder);
+        if (!entry && errno) {
+            status = error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
+            goto out;
+        }
+        if (!entry)
+            break;
+        if (!wanted(entry->d_name))
+            continue;
+        TRY(memory_grow((void **)&out->items, &out->capacity, out->count + 1,
+                        sizeof *out->items, path, err));
+        TRY(text_new(entry->d_name, &out->items[out->count], err));
+        out->count++;
+    }
+    if (out->count > 1)
+        qsort(out->items, out->count, sizeof *out->items, by_bytes);
+out:
+    closedir(folder);
+    return status;
+}
+
+static enum status scan_folder(struct builder *b, const char *folder, int subset,
+                               struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct names names = {0};
+    TRY(list_folder(folder, is_volume, &names, err));
+    for (size_t i = 0; i < names.count; i++) {
+        char *path;
+        struct stat s;
+        TRY(path_join(folder, names.items[i], &path, err));
+        if (stat(path, &s) || S_ISREG(s.st_mode)) {
+            TRY(add_scan(b, path, subset, err));
+            continue;
+        }
+        status = add_problem(b, err, "%s: called like a volume, but no file", path);
+        free(path);
+        TRY(status);
+    }
+out:
+    names_release(&names);
+    return status;
+}
+
+/* ---- a tree ---- */
+
+/* Notes the subset folders that are there. Files called so are none. */
+static enum status find_subsets(struct dataset *d, const char *root, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct names names = {0};
+    TRY(list_folder(root, is_subset, &names, err));
+    for (size_t i = 0; i < names.count; i++) {
+        const char *name = names.items[i];
+        char *path;
+        struct stat s;
+        TRY(path_join(root, name, &path, err));
+        if (stat(path, &s))
+            status = error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
+        else if (S_ISDIR(s.st_mode))
+            d->has_subsets = d->subset_present[name[strlen(name) - 1] - '0'] = true;
+        free(path);
+        TRY(status);
+    }
+out:
+    names_release(&names);
+    return status;
+}
+
+/* Volumes beside subset folders belong to no fold: they are not used, and that is said.
+ */
+static enum status note_strays(struct builder *b, const char *root, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct names names = {0};
+    TRY(list_folder(root, is_volume, &names, err));
+    if (names.count > 0)
+        TRY(add_problem(
+            b, err,
+            "%s: %zu volumes beside the subset folders are in no subset and are "
+            "not used, the first is %s",
+            root, names.count, names.items[0]));
+out:
+    names_release(&names);
+    return status;
+}
+
+static enum status scan_subsets(struct builder *b, const char *root, const bool *subsets,
+                                struct error *err)
+{
+    for (int i = 0; i < DATASET_SUBSETS; i++) {
+        if (!b->dataset->subset_present[i] || (subsets && !subsets[i]))
+            continue;
+        char name[sizeof "subset0"], *path;
+        snprintf(name, sizeof name, "subset%d", i);
+        enum status status = path_join(root, name, &path, err);
+        if (status == STATUS_OK) {
+            status = scan_folder(b, path, i, err);
+            free(path);
+        }
+        if (status != STATUS_OK)
+            return status;
+    }
+    return note_strays(b, root, err);
+}
+
+/* By seriesuid; of the same seriesuid by subset, then by name. */
+static int scan_order(const void *left, const void *right)
+{
+    const struct scan *a = left, *b = right;
+    int order = strcmp(a->seriesuid, b->seriesuid);
+    if (order == 0)
+        order = a->subset - b->subset;
+    return order ? order : strcmp(a->path, b->path);
+}
+
+static enum status keep_each_once(struct builder *b, struct error *err)
+{
+    struct dataset *d = b->dataset;
+    enum status status = STATUS_OK;
+    size_t kept = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        struct scan scan = d->scans[i];
+        if (kept == 0 || strcmp(d->scans[kept - 1].seriesuid, scan.seriesuid) != 0) {
+            d->scans[kept++] = scan;
+            continue;
+        }
+        if (status == STATUS_OK)
+            status = add_problem(b, err, "%s: the seriesuid of %s again, not used",
+                                 scan.path, d->scans[kept - 1].path);
+        free(scan.seriesuid);
+        free(scan.path);
+    }
+    d->count = kept;
+    return status;
+}
+
+static enum status nothing_found(const struct dataset *d, const char *root,
+                                 const bool *subsets, struct error *err)
+{
+    if (!d->has_subsets && subsets && !subsets[0])
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "%s: no folders subset0 .. subset%d, so all of it is subset 0, which is "
+            "not among the subsets asked for",
+            root, DATASET_SUBSETS - 1);
+    if (!d->has_subsets)
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "%s: no volume (%s) in this folder, and no folders subset0 .. subset%d", root,
+            VOLUME_ENDINGS, DATASET_SUBSETS - 1);
+    char chosen[DATASET_SUBSETS * 2 + 1] = "", present[DATASET_SUBSETS * 2 + 1] = "";
+    size_t c = 0, p = 0;
+    for (int i = 0; i < DATASET_SUBSETS; i++) {
+        if (!subsets || subsets[i])
+            c += (size_t)snprintf(chosen + c, sizeof chosen - c, " %d", i);
+        if (d->subset_present[i])
+            p += (size_t)snprintf(present + p, sizeof present - p, " %d", i);
+    }
+    return error_set(
+        err, STATUS_JOB_CONFIG,
+        "%s: no volume (%s) in the subsets asked for (%s); there are folders for "
+        "subsets%s",
+        root, VOLUME_ENDINGS, c ? chosen + 1 : "none", present);
+}
+
+enum status dataset_init(struct dataset *d, const char *root, const bool *subsets,
+                         struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct builder b = {.dataset = d};
+    *d = (struct dataset){0};
+    TRY(find_subsets(d, root, err));
+    if (d->has_subsets) {
+        TRY(scan_subsets(&b, root, subsets, err));
+    } else if (!subsets || subsets[0]) {
+        d->subset_present[0] = true;
+        TRY(scan_folder(&b, root, 0, err));
+    }
+    if (d->count == 0)
+        TRY(nothing_found(d, root, subsets, err));
+    qsort(d->scans, d->count, sizeof *d->scans, scan_order);
+    TRY(keep_each_once(&b, err));
+out:
+    return status;
+}
+
+enum status dataset_init_scan(struct dataset *d, const char *path, struct error *err)
+{
+    struct builder b = {.dataset = d};
+    struct stat s;
+    char *copy;
+    *d = (struct dataset){0};
+    if (stat(path, &s))
+        return error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(s.st_mode) || !volume_is_name(path_name(path)))
+        return error_set(err, STATUS_JOB_CONFIG, "%s: not a volume (a file %s)", path,
+                         VOLUME_ENDINGS);
+    d->subset_present[0] = true;
+    enum status status = text_new(path, &copy, err);
+    return status == STATUS_OK ? add_scan(&b, copy, 0, err) : status;
+}
+
+void dataset_release(struct dataset *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        free(d->scans[i].seriesuid);
+        free(d->scans[i].path);
+    }
+    for (size_t i = 0; i < d->problem_count; i++)
+        free(d->problems[i]);
+    free(d->scans);
+    free(d->problems);
+    *d = (struct dataset){0};
+}
+
+static int by_seriesuid(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct scan *)item)->seriesuid);
+}
+
+int64_t dataset_find(const struct dataset *d, const char *seriesuid)
+{
+    if (d->count == 0)
+        return -1;
+    const struct scan *found =
+        bsearch(seriesuid, d->scans, d->count, sizeof *d->scans, by_seriesuid);
+    return found ? found - d->scans : -1;
+}
