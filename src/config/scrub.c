@@ -20,8 +20,10 @@
 #include <stdarg.h>
 
 struct scrubber {
-    const char *p, *end; /* unread text */
-    char *out;           /* end of what is written */
+    const char *p, *end;    /* unread text */
+    char *out;              /* end of what is written */
+    char before;            /* first character of the last token */
+    char open[SCRUB_DEPTH]; /* the brackets around */
     int depth;
     struct complaint *why; /* ->line is the current line */
 };
@@ -100,8 +102,19 @@ static bool skip_block_comment(struct scrubber *s)
     return refuse(s, "a comment is opened and never closed");
 }
 
+/* Whether a text may stand here: as a value, as an element, or as the next part of a
+ * text. */
+static bool text_belongs(const struct scrubber *s)
+{
+    bool in_list = s->depth > 0 && s->open[s->depth - 1] != '{';
+    return s->before == '=' || s->before == ':' || s->before == '"' || s->before == '(' ||
+           s->before == '[' || (s->before == ',' && in_list);
+}
+
 static bool copy_text(struct scrubber *s)
 {
+    if (!text_belongs(s))
+        return refuse(s, "a text stands where none belongs");
     copy(s, 1);
     while (s->p < s->end && *s->p != '\n' && *s->p != '\0') {
         if (*s->p == '"') {
@@ -185,16 +198,35 @@ static bool copy_sign(struct scrubber *s)
         return refuse(s, "a byte of value 0: this is no text file");
     if (c == '@')
         return refuse(s, "@include is not known here: write include = \"FILE\";");
-    if (c == '{' || c == '(' || c == '[')
-        s->depth++;
-    if (c == '}' || c == ')' || c == ']')
-        s->depth--;
-    if (s->depth > SCRUB_DEPTH)
-        return refuse(s, "brackets are nested deeper than %d", SCRUB_DEPTH);
+    if (c == '{' || c == '(' || c == '[') {
+        if (s->depth == SCRUB_DEPTH)
+            return refuse(s, "brackets are nested deeper than %d", SCRUB_DEPTH);
+        s->open[s->depth++] = c;
+    }
+    if ((c == '}' || c == ')' || c == ']') && --s->depth < 0)
+        return refuse(s, "a %c closes nothing", c);
     if (c == '\n')
         s->why->line++;
     copy(s, 1);
     return true;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f';
+}
+
+/* Copies or drops the token at s->p, whose first characters are c and next. */
+static bool copy_token(struct scrubber *s, char c, char next)
+{
+    if (c == '"')
+        return copy_text(s);
+    if (is_digit(c) || ((c == '+' || c == '-' || c == '.') && is_digit(next)) ||
+        ((c == '+' || c == '-') && next == '.'))
+        return copy_number(s);
+    if (starts_word(c))
+        return copy_word(s);
+    return copy_sign(s);
 }
 
 bool scrub(const char *text, size_t bytes, char *out, struct complaint *why)
@@ -204,19 +236,14 @@ bool scrub(const char *text, size_t bytes, char *out, struct complaint *why)
     bool good = true;
     while (good && s.p < s.end) {
         char c = *s.p, next = peek(&s, 1);
-        if (c == '#' || (c == '/' && next == '/'))
+        if (c == '#' || (c == '/' && next == '/')) {
             good = skip_line_comment(&s);
-        else if (c == '/' && next == '*')
+        } else if (c == '/' && next == '*') {
             good = skip_block_comment(&s);
-        else if (c == '"')
-            good = copy_text(&s);
-        else if (is_digit(c) || ((c == '+' || c == '-' || c == '.') && is_digit(next)) ||
-                 ((c == '+' || c == '-') && next == '.'))
-            good = copy_number(&s);
-        else if (starts_word(c))
-            good = copy_word(&s);
-        else
-            good = copy_sign(&s);
+        } else {
+            good = copy_token(&s, c, next);
+            s.before = is_blank(c) ? s.before : c;
+        }
     }
     *s.out++ = '\n';
     *s.out = '\0';

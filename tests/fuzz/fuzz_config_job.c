@@ -12,14 +12,6 @@
 #include "config/tree.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-const char *__lsan_default_suppressions(void);
-
-/* libconfig's parser drops the text at which it finds a syntax error: a few bytes, once a
- * job. */
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libconfig_yylex\n";
-}
 
 /* A file of these bytes in memory; *path names it until the descriptor is closed. */
 static int put(const void *data, size_t size, char *path, size_t bytes)

@@ -167,6 +167,9 @@ static void what_libconfig_would_misread_is_refused(void **state)
     refuses("a = 1;\n/* b", 2, "never closed");
     refuses("a = \"x\\x00y\";", 1, "\\x00");
     refuses("a = 1;\n@include \"b.cfg\"", 2, "include = \"FILE\"");
+    refuses("a = 1;\nb \"c\";", 2, "where none belongs");
+    refuses("a = 1;\nb = 1, \"c\";", 2, "where none belongs");
+    refuses("a = 1;\n}", 2, "} closes nothing");
     refuses("a = 1;\na = 2;", 2, "duplicate");
     refuses("a = 1;\nb = ;", 2, "syntax");
     assert_int_equal(file_write(path, "a = 1;\0b", 8, NULL), STATUS_OK);
