@@ -11,20 +11,17 @@ static const struct conv_backend *const backends[] = {
     [CONV_REFERENCE] = &conv_reference,
     [CONV_BLIS] = &conv_blis,
     [CONV_DIRECT] = &conv_direct,
-    [CONV_WINOGRAD] = NULL,
+    [CONV_WINOGRAD] = &conv_winograd,
 };
 
 const char *conv_algorithm_name(enum conv_algorithm a)
 {
-    return a == CONV_AUTO     ? "auto"
-           : backends[a]      ? backends[a]->name
-           : a == CONV_DIRECT ? "direct"
-                              : "winograd";
+    return a == CONV_AUTO ? "auto" : backends[a]->name;
 }
 
 bool conv_algorithm_serves(enum conv_algorithm a, const struct conv_shape *s)
 {
-    return a == CONV_AUTO || (backends[a] && backends[a]->serves(s));
+    return a == CONV_AUTO || backends[a]->serves(s);
 }
 
 static enum conv_algorithm choose(const struct conv_shape *s)

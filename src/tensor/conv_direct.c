@@ -5,45 +5,32 @@
  */
 #include "tensor/kernels.h"
 
-/* Floats of one (kz, ky) in the packed weights of one vector. */
-static int64_t packed_rows(const struct conv_shape *s, bool pairs)
+static struct kernel_weights layout(const struct conv_shape *s, enum isa isa)
 {
-    int64_t floats = (int64_t)s->kernel[2] * s->in_channels;
-    return pairs ? (floats + 1) / 2 : floats;
+    return (struct kernel_weights){
+        .lanes = kernels_of(isa)->lanes,
+        .out_channels = s->out_channels,
+        .rows = (int64_t)s->kernel[0] * s->kernel[1],
+        .run = (int64_t)s->kernel[2] * s->in_channels,
+    };
 }
 
 static size_t weights_floats(const struct conv_shape *s, enum isa isa)
 {
-    struct kernel_channels channels = kernels_channels(kernels_of(isa), s->out_channels);
-    return (size_t)s->kernel[0] * (size_t)s->kernel[1] *
-           (size_t)packed_rows(s, channels.pairs) * (size_t)channels.padded;
-}
-
-/* Where the weight of the input float `i` of (kz, ky) number `row` for output channel o
- * lies. */
-static int64_t packed_place(const struct conv_shape *s, const struct kernels *k,
-                            int64_t row, int64_t i, int o)
-{
-    struct kernel_channels channels = kernels_channels(k, s->out_channels);
-    int64_t rows = packed_rows(s, channels.pairs);
-    if (channels.pairs)
-        return (row * rows + i / 2) * k->lanes + 2 * o + i % 2;
-    int panel = o / (2 * k->lanes), lane = o % (2 * k->lanes);
-    int lanes = channels.vectors - 2 * panel > 1 ? 2 * k->lanes : k->lanes;
-    int64_t before = (int64_t)s->kernel[0] * s->kernel[1] * rows * 2 * k->lanes * panel;
-    return before + (row * rows + i) * lanes + lane;
+    struct kernel_weights w = layout(s, isa);
+    return (size_t)kernel_weights_floats(&w);
 }
 
 static void pack(struct conv *c, const float *weights)
 {
     const struct conv_shape *s = &c->shape;
-    const struct kernels *k = kernels_of(c->isa);
+    struct kernel_weights w = layout(s, c->isa);
     for (int o = 0; o < s->out_channels; o++)
         for (int i = 0; i < s->in_channels; i++)
-            for (int row = 0; row < s->kernel[0] * s->kernel[1]; row++)
-                for (int kx = 0; kx < s->kernel[2]; kx++)
-                    c->weights[packed_place(s, k, row, (int64_t)kx * s->in_channels + i,
-                                            o)] = *weights++;
+            for (int64_t row = 0; row < w.rows; row++)
+                for (int64_t kx = 0; kx < s->kernel[2]; kx++)
+                    c->weights[kernel_weights_place(&w, row, kx * s->in_channels + i,
+                                                    o)] = *weights++;
 }
 
 static size_t scratch_bytes(const struct conv *c, int64_t depth, int64_t height,
@@ -75,22 +62,19 @@ static void forward(const struct conv *c, const struct view *in, const struct vi
 {
     const struct conv_shape *s = &c->shape;
     const struct kernels *k = kernels_of(c->isa);
+    struct kernel_weights w = layout(s, c->isa);
     struct kernel_channels channels = kernels_channels(k, s->out_channels);
-    struct kernel_epilogue padded =
+    struct kernel_epilogue epilogue =
         kernels_epilogue(e, s->out_channels, channels.padded, scratch);
     struct kernel_row row = row_of(c, in, out);
-    row.floor = padded.floor;
-    for (int v = 0; v < channels.vectors; v += 2) {
-        int vectors = channels.vectors - v > 1 ? 2 : 1, first = v * k->lanes;
-        int tile = kernels_choose_tile(k, out->width, vectors);
+    for (int first = 0; first < s->out_channels; first += 2 * k->lanes) {
+        int vectors = channels.padded - first > k->lanes ? 2 : 1;
+        int span = kernels_choose_span(k, out->width, vectors);
         kernel_row_function *convolve =
-            channels.pairs ? k->convolve_pairs[tile] : k->convolve[vectors - 1][tile];
-        row.weights = c->weights + (int64_t)s->kernel[0] * s->kernel[1] *
-                                       packed_rows(s, channels.pairs) * first;
+            channels.pairs ? k->convolve_pairs[span] : k->convolve[vectors - 1][span];
+        row.weights = c->weights + kernel_weights_panel(&w, first);
         row.channels = s->out_channels - first;
-        row.bias = padded.bias + first;
-        row.scale = padded.scale + first;
-        row.shift = padded.shift + first;
+        row.epilogue = kernel_epilogue_from(epilogue, first);
         for (int64_t z = 0; z < out->depth; z++)
             for (int64_t y = 0; y < out->height; y++) {
                 row.in = conv_input(s, in, z, y, 0, 0, 0, 0);

@@ -23,7 +23,14 @@
 
 #include "tensor/conv_internal.h"
 
-/* A row of outputs, one panel wide: for x < width, lane l of panel
+/* What a finished sum goes through: max(sum + bias, floor) * scale + shift. Padded to
+ * whole vectors. */
+struct kernel_epilogue {
+    const float *bias, *scale, *shift;
+    float floor;
+};
+
+/* A row of outputs, one panel wide: for x < width, lane l of the panel
  *   out[x*out_step + l] = epilogue(sum over tap offsets t, i < run of
  *                         in[x*step + t + i] * weights[...][l])
  * Tap offsets: i0*strides[0] + i1*strides[1] + i2*strides[2] for i_k < taps[k]. */
@@ -35,46 +42,42 @@ struct kernel_row {
     float *out;
     int64_t out_step, width;
     int channels; /* of the panel, that exist and are stored */
-    /* Padded to whole vectors: max(sum + bias, floor) * scale + shift. */
-    const float *bias, *scale, *shift;
-    float floor;
+    struct kernel_epilogue epilogue;
 };
 
 typedef void kernel_row_function(const struct kernel_row *row);
 
-/* Register tiles: so many voxels of a row are summed at a time. */
-enum { KERNEL_TILES = 8 };
-extern const int kernel_tile_sizes[KERNEL_TILES];
-
-/* Consecutive Winograd tiles along x, all channels. Positions are the points of the
- * transformed tile, 16 in 2D and 64 in 3D, x fastest. */
+/* Consecutive Winograd tiles along x. A tile's input is 4 voxels an axis and its output
+ * 2; in 2D it is one voxel deep. Positions are the 16 or 64 points of the transformed
+ * tile, x fastest. */
 struct kernel_tiles {
     int64_t count;
     float *transformed; /* [position][tile][channel] */
     int64_t position_stride, tile_stride;
-    /* Input: its first float read; output: its first float written. */
-    float *data;
+    float *data; /* first input voxel read, or first output voxel written */
     int64_t stride_d, stride_h, stride_w;
-    int channels;
-    const float *bias, *scale, *shift; /* as above, for the output */
-    float floor;
+    int channels; /* input: whole vectors */
+    struct kernel_epilogue epilogue;
 };
 
 typedef void kernel_tiles_function(const struct kernel_tiles *tiles);
 
+/* How many voxels of a row are summed at a time. */
+enum { KERNEL_SPANS = 8 };
+extern const int kernel_spans[KERNEL_SPANS];
+
 struct kernels {
     int lanes;
-    /* Sums that fit into registers: a tile has at most so many voxels times vectors. */
+    /* Sums that fit into registers: at most so many voxels times vectors. */
     int accumulators;
-    /* [vectors - 1][tile]; NULL where the registers do not suffice. `sum` has no epilogue
+    /* [vectors - 1][span]; NULL where the registers do not suffice. `sum` has no epilogue
      * and stores whole vectors (with pairs: both partial sums). */
-    kernel_row_function *convolve[2][KERNEL_TILES], *convolve_pairs[KERNEL_TILES];
-    kernel_row_function *sum[2][KERNEL_TILES], *sum_pairs[KERNEL_TILES];
-    /* [0] 2D, [1] 3D. Input channels are a multiple of the vector: of lanes, or of
-     * `half_lanes`. */
-    int half_lanes;
-    kernel_tiles_function *input[2], *input_half[2];
-    kernel_tiles_function *output[2], *output_pairs[2];
+    kernel_row_function *convolve[2][KERNEL_SPANS], *convolve_pairs[KERNEL_SPANS];
+    kernel_row_function *sum[2][KERNEL_SPANS], *sum_pairs[KERNEL_SPANS];
+    /* Winograd's transforms: [0] 2D, [1] 3D. input_narrow works in vectors of
+     * narrow_lanes, for channels that are no multiple of `lanes`. */
+    int narrow_lanes;
+    kernel_tiles_function *input[2], *input_narrow[2], *output[2], *output_pairs[2];
 };
 
 extern const struct kernels kernels_portable, kernels_avx2, kernels_avx512;
@@ -82,8 +85,8 @@ extern const struct kernels kernels_portable, kernels_avx2, kernels_avx512;
 /* The kernels of an instruction set that this machine has. */
 const struct kernels *kernels_of(enum isa isa);
 
-/* The tile with which a row of this width and so many vectors is done soonest. */
-int kernels_choose_tile(const struct kernels *k, int64_t width, int vectors);
+/* The span with which a row of this width and so many vectors is done soonest. */
+int kernels_choose_span(const struct kernels *k, int64_t width, int vectors);
 
 /* How output channels are spread over vectors. */
 struct kernel_channels {
@@ -94,14 +97,31 @@ struct kernel_channels {
 
 struct kernel_channels kernels_channels(const struct kernels *k, int out_channels);
 
-/* Writes bias, scale and shift, padded, to memory of 3 * padded floats and points the
- * row's or tiles' fields there. */
-struct kernel_epilogue {
-    const float *bias, *scale, *shift;
-    float floor;
-};
-
+/* The epilogue, padded in memory of 3 * padded floats. */
 struct kernel_epilogue kernels_epilogue(const struct conv_epilogue *e, int channels,
                                         int padded, float *memory);
+
+/* The epilogue from output channel `first` on. */
+static inline struct kernel_epilogue kernel_epilogue_from(struct kernel_epilogue e,
+                                                          int first)
+{
+    return (struct kernel_epilogue){e.bias + first, e.scale + first, e.shift + first,
+                                    e.floor};
+}
+
+/* Packed weights: `rows` rows of `run` input floats each, for all output channels. */
+struct kernel_weights {
+    int lanes, out_channels;
+    int64_t rows, run;
+};
+
+int64_t kernel_weights_floats(const struct kernel_weights *w);
+
+/* Where the weight of input float i of a row for output channel o lies. */
+int64_t kernel_weights_place(const struct kernel_weights *w, int64_t row, int64_t i,
+                             int o);
+
+/* Where the panel that begins with output channel `first` begins. */
+int64_t kernel_weights_panel(const struct kernel_weights *w, int first);
 
 #endif

@@ -3,7 +3,7 @@
  * both defined by the file that includes this one. Rows first, Winograd's transforms in
  * kernels_transform.h.
  *
- * The sums of a register tile (voxels x vectors) live in `acc` from the first tap to the
+ * The sums of a span (voxels x vectors) live in `acc` from the first tap to the
  * last: every loop over them has a constant bound and is unrolled, so that the compiler
  * keeps them in registers. A row that the tile does not divide ends with a tile that
  * overlaps the one before: it stores the same bits again, and there is no code for
@@ -85,6 +85,23 @@ INLINE void store_some(float *p, vector v, int channels)
     else
         for (int i = 0; i < channels; i++)
             p[i] = v[i];
+}
+
+/* The epilogue of one vector of channels, in registers. */
+struct finish {
+    vector bias, scale, shift;
+    float floor;
+};
+
+INLINE struct finish finish_of(const struct kernel_epilogue *e, int first)
+{
+    return (struct finish){load(e->bias + first), load(e->scale + first),
+                           load(e->shift + first), e->floor};
+}
+
+INLINE vector finished(struct finish f, vector sum)
+{
+    return at_least(sum + f.bias, f.floor) * f.scale + f.shift;
 }
 
 /* acc[r][v] += in[r*step + i] * weights[i][v] for i < run. */
@@ -175,8 +192,8 @@ INLINE void accumulate_pairs(vector *acc, const int voxels, const float *in, int
         accumulate_single(acc, voxels, in + i, step, weights, 0);
 }
 
-/* acc = the sums of one register tile. */
-INLINE void sum_tile(vector *acc, const int voxels, const int vectors, const bool pairs,
+/* acc = the sums of one span. */
+INLINE void sum_span(vector *acc, const int voxels, const int vectors, const bool pairs,
                      const struct kernel_row *row, const float *in)
 {
     const float *weights = row->weights;
@@ -200,8 +217,8 @@ INLINE void sum_tile(vector *acc, const int voxels, const int vectors, const boo
         }
 }
 
-/* Stores one register tile: whole vectors of bare sums, or finished outputs. */
-INLINE void store_tile(const vector *acc, const int voxels, const int vectors,
+/* Stores one span: whole vectors of bare sums, or finished outputs. */
+INLINE void store_span(const vector *acc, const int voxels, const int vectors,
                        const bool pairs, const bool finish, const struct kernel_row *row,
                        float *out)
 {
@@ -213,14 +230,12 @@ INLINE void store_tile(const vector *acc, const int voxels, const int vectors,
                 store(out + r * row->out_step + v * LANES, acc[r * vectors + v]);
             continue;
         }
-        vector bias = load(row->bias + v * LANES), scale = load(row->scale + v * LANES);
-        vector shift = load(row->shift + v * LANES);
+        struct finish f = finish_of(&row->epilogue, v * LANES);
         int channels = row->channels - v * LANES;
 #pragma GCC unroll 24
         for (int r = 0; r < voxels; r++) {
             vector sum = pairs ? add_pairs(acc[r]) : acc[r * vectors + v];
-            store_some(out + r * row->out_step + v * LANES,
-                       at_least(sum + bias, row->floor) * scale + shift, channels);
+            store_some(out + r * row->out_step + v * LANES, finished(f, sum), channels);
         }
     }
 }
@@ -231,8 +246,8 @@ INLINE void do_row(const int voxels, const int vectors, const bool pairs,
     for (int64_t done = 0; done < row->width; done += voxels) {
         int64_t x = done + voxels <= row->width ? done : row->width - voxels;
         vector acc[ACCUMULATORS];
-        sum_tile(acc, voxels, vectors, pairs, row, row->in + x * row->step);
-        store_tile(acc, voxels, vectors, pairs, finish, row,
+        sum_span(acc, voxels, vectors, pairs, row, row->in + x * row->step);
+        store_span(acc, voxels, vectors, pairs, finish, row,
                    row->out + x * row->out_step);
     }
 }
@@ -280,7 +295,7 @@ ROW(sum_pairs, 24, 1, true, false)
 #define ROW_8(name) NULL
 #endif
 
-/* In the order of kernel_tile_sizes. */
+/* In the order of kernel_spans. */
 #define ROWS_1(name)                                                                     \
     {                                                                                    \
         ROW_24(name), name##_12_1, name##_8_1, name##_6_1, name##_4_1, name##_3_1,       \
@@ -292,7 +307,24 @@ ROW(sum_pairs, 24, 1, true, false)
             name##_1_2                                                                   \
     }
 
-#include "tensor/kernels_transform.h"
+#include "tensor/kernels_output.h"
+
+#define INPUT_LANES LANES
+#define INPUT_NAME(name) name
+#include "tensor/kernels_input.h"
+
+#if LANES == 16
+#define NARROW_LANES 8
+#define NARROW(name) name##_narrow
+#undef INPUT_LANES
+#undef INPUT_NAME
+#define INPUT_LANES NARROW_LANES
+#define INPUT_NAME NARROW
+#include "tensor/kernels_input.h"
+#else
+#define NARROW_LANES LANES
+#define NARROW(name) name
+#endif
 
 const struct kernels KERNELS = {
     .lanes = LANES,
@@ -301,4 +333,9 @@ const struct kernels KERNELS = {
     .convolve_pairs = ROWS_1(convolve_pairs),
     .sum = {ROWS_1(sum), ROWS_2(sum)},
     .sum_pairs = ROWS_1(sum_pairs),
+    .narrow_lanes = NARROW_LANES,
+    .input = {input_2d, input_3d},
+    .input_narrow = {NARROW(input_2d), NARROW(input_3d)},
+    .output = {output_2d, output_3d},
+    .output_pairs = {output_pairs_2d, output_pairs_3d},
 };

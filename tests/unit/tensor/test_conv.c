@@ -272,6 +272,11 @@ static void direct_stays_with_the_reference(void **state)
     hold_against_the_reference(CONV_DIRECT);
 }
 
+static void winograd_stays_with_the_reference(void **state)
+{
+    (void)state;
+    hold_against_the_reference(CONV_WINOGRAD);
+}
 
 static void the_automatic_choice_stays_with_the_reference(void **state)
 {
@@ -325,6 +330,7 @@ int main(void)
         cmocka_unit_test(the_reference_is_the_sum_written_down),
         cmocka_unit_test(blis_stays_with_the_reference),
         cmocka_unit_test(direct_stays_with_the_reference),
+        cmocka_unit_test(winograd_stays_with_the_reference),
         cmocka_unit_test(the_automatic_choice_stays_with_the_reference),
         cmocka_unit_test(an_algorithm_that_does_not_serve_a_shape_is_refused),
     };
