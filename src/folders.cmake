@@ -2,8 +2,7 @@
 # Headers are included as "folder/noun.h"; tests/unit/layers.sh holds the includes to the USES lists.
 function(pulmo_compile_options target)
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-    target_compile_definitions(${target} PRIVATE _GNU_SOURCE PULMO_VERSION="${PROJECT_VERSION}"
-        PULMO_DATA_DIR="${CMAKE_INSTALL_FULL_DATADIR}/pulmo" PULMO_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+    target_compile_definitions(${target} PRIVATE _GNU_SOURCE PULMO_VERSION="${PROJECT_VERSION}")
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wvla -Wstrict-prototypes
         -Wmissing-prototypes -Wshadow -Wno-format-truncation -Werror -ffp-contract=off)
     if(PULMO_SANITIZE)

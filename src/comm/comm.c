@@ -116,6 +116,11 @@ void comm_share(const struct comm *c, void *data, size_t bytes)
     }
 }
 
+void comm_gather(const struct comm *c, double value, double *all)
+{
+    MPI_Gather(&value, 1, MPI_DOUBLE, all, 1, MPI_DOUBLE, 0, c->mpi);
+}
+
 int comm_threads(const struct comm *c, bool computes)
 {
     struct {

@@ -1,0 +1,66 @@
+/* `pulmo run JOB.cfg`: the job, on all ranks. */
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/job_arguments.h"
+#include "comm/comm.h"
+#include "run/job.h"
+
+static const struct argp_child children[] = {{&job_arguments_argp, 0, NULL, 0}, {0}};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct job_arguments *a = state->input;
+    (void)text;
+    if (key == ARGP_KEY_INIT)
+        state->child_inputs[0] = a;
+    if (key == ARGP_KEY_END && !a->job && !a->help_keys)
+        argp_error(state, "which job? name a job file, e.g. jobs/detect.cfg");
+    return 0;
+}
+
+static const struct argp argp = {
+    .parser = parse,
+    .args_doc = "JOB.cfg",
+    .doc = "Does the job that JOB.cfg describes, on one rank or under mpirun or srun: rank 0 is "
+           "the master, the others are workers, so -n 3 means two workers.\v"
+           "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 done, some scans "
+           "quarantined; 75 stopped on request (USR1 or TERM): the same command goes on.",
+    .children = children,
+};
+
+/* Every rank reads the settings: the MPI-IO driver has to be known before MPI starts. What is wrong
+ * with them is then said once, by rank 0. */
+int command_run(int argc, char **argv)
+{
+    struct job_arguments arguments = {0};
+    struct settings settings = {0};
+    struct comm comm;
+    struct error err;
+    int exit_code;
+
+    argp_err_exit_status = 2;
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (arguments.help_keys) {
+        settings_help(stdout);
+        job_arguments_release(&arguments);
+        return 0;
+    }
+    enum status status = job_arguments_settings(&arguments, &settings, &err);
+    struct error unstarted;
+    if (comm_init(&comm, status == STATUS_OK ? settings.store.driver : "auto", &unstarted)) {
+        log_error("%s", unstarted.message);
+        return 1;
+    }
+    status = comm_agree(&comm, status, &err);
+    if (status == STATUS_OK) {
+        exit_code = job_run(&comm, &settings);
+    } else {
+        if (comm.rank == 0)
+            log_error("%s", err.message);
+        exit_code = status_exit_code(status);
+    }
+    settings_release(&settings);
+    job_arguments_release(&arguments);
+    comm_finish(&comm);
+    return exit_code;
+}

@@ -1,0 +1,487 @@
+#include "run/ledger.h"
+
+#include <math.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+
+/* The books of one scan. `parts` is there only while the scan is in work. */
+struct scan_books {
+    struct hash128 item, identity;
+    struct ledger_entry result;
+    struct journal_record *parts; /* in the order they came */
+    size_t part_count, part_capacity;
+};
+
+struct ledger {
+    struct journal *journal;
+    const struct dataset *dataset;
+    struct schedule *schedule;
+    struct diagnose_options diagnose;
+    bool segments;        /* scans have slabs to segment */
+    const char *identity; /* during ledger_open */
+    bool has_identity;
+    struct scan_books *scans;
+    int64_t *by_item; /* scans sorted by item */
+    struct quarantined *quarantined;
+    size_t quarantined_count, quarantined_capacity;
+};
+
+/* --- finding scans by the hash of their seriesuid --- */
+
+static int compare_hash(struct hash128 a, struct hash128 b)
+{
+    if (a.high != b.high)
+        return a.high < b.high ? -1 : 1;
+    return a.low < b.low ? -1 : a.low > b.low;
+}
+
+static int by_item(const void *a, const void *b, void *scans)
+{
+    const struct scan_books *s = scans;
+    return compare_hash(s[*(const int64_t *)a].item, s[*(const int64_t *)b].item);
+}
+
+static int64_t find_item(const struct ledger *l, struct hash128 item)
+{
+    size_t low = 0, high = l->dataset->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int64_t scan = l->by_item[middle];
+        int order = compare_hash(l->scans[scan].item, item);
+        if (order == 0)
+            return scan;
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return -1;
+}
+
+static enum status index_scans(struct ledger *l, struct error *err)
+{
+    size_t count = l->dataset->count;
+    enum status status = STATUS_OK;
+    TRY(memory_new(count, sizeof *l->scans, "ledger", (void **)&l->scans, err));
+    TRY(memory_new(count, sizeof *l->by_item, "ledger", (void **)&l->by_item, err));
+    for (size_t i = 0; i < count; i++) {
+        const char *uid = l->dataset->scans[i].seriesuid;
+        l->scans[i].item = hash128(uid, strlen(uid));
+        l->by_item[i] = (int64_t)i;
+    }
+    qsort_r(l->by_item, count, sizeof *l->by_item, by_item, l->scans);
+out:
+    return status;
+}
+
+/* --- reading the journal of an earlier start --- */
+
+static void forget_parts(struct scan_books *b)
+{
+    free(b->parts);
+    b->parts = NULL;
+    b->part_count = b->part_capacity = 0;
+}
+
+/* Appends "name (was A, is B)" for the lines of two identities that differ. */
+static void describe_differences(const char *old, const char *new, char *text, size_t bytes)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    while (*old && *new && used < bytes) {
+        size_t a = strcspn(old, "\n"), b = strcspn(new, "\n"), name = strcspn(new, " \n");
+        if (a != b || memcmp(old, new, a))
+            used += (size_t)snprintf(text + used, bytes - used, "%s%.*s (was %.*s, is %.*s)",
+                                     used ? ", " : "", (int)name, new,
+                                     (int)(a > name ? a - name - 1 : 0), old + name + 1,
+                                     (int)(b > name ? b - name - 1 : 0), new + name + 1);
+        old += a + (old[a] == '\n');
+        new += b + (new[b] == '\n');
+    }
+}
+
+static enum status hold_identity(struct ledger *l, const struct journal_record *r,
+                                 struct error *err)
+{
+    void *text;
+    char differences[ERROR_MESSAGE_BYTES / 2];
+    enum status status = journal_read(l->journal, r, &text, err);
+    if (status != STATUS_OK)
+        return status;
+    l->has_identity = true;
+    if (r->bytes != strlen(l->identity) + 1 || memcmp(text, l->identity, r->bytes)) {
+        describe_differences(text, l->identity, differences, sizeof differences);
+        status = error_set(err, STATUS_JOB_CONFIG,
+                           "the run was started with something else, its results would not "
+                           "fit: %s; choose another output",
+                           differences);
+    }
+    free(text);
+    return status;
+}
+
+static enum status visit(void *context, const struct journal_record *r, struct error *err)
+{
+    struct ledger *l = context;
+    if (r->kind == RECORD_RUN)
+        return STATUS_OK; /* held once the journal is open and can be read */
+    int64_t scan = find_item(l, r->item);
+    if (scan < 0)
+        return STATUS_OK; /* a scan that has left the data set */
+    struct scan_books *b = &l->scans[scan];
+    if (!hash_equal(b->identity, r->key)) {
+        forget_parts(b);
+        b->result = (struct ledger_entry){0};
+        b->identity = r->key;
+    }
+    if (r->kind == RECORD_SCAN) {
+        forget_parts(b);
+        b->result = (struct ledger_entry){.offset = r->offset, .bytes = r->bytes};
+        return STATUS_OK;
+    }
+    enum status status = memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1,
+                                     sizeof *b->parts, "ledger", err);
+    if (status == STATUS_OK)
+        b->parts[b->part_count++] = *r;
+    return status;
+}
+
+struct first_record {
+    struct ledger *ledger;
+    struct journal_record run;
+    bool found;
+};
+
+static enum status visit_all(void *context, const struct journal_record *r, struct error *err)
+{
+    struct first_record *f = context;
+    if (r->kind == RECORD_RUN && !f->found) {
+        f->run = *r;
+        f->found = true;
+    }
+    return visit(f->ledger, r, err);
+}
+
+static enum status enter_identity(struct ledger *l, struct error *err)
+{
+    struct journal_record r = {.kind = RECORD_RUN, .bytes = strlen(l->identity) + 1};
+    enum status status = journal_append(l->journal, &r, l->identity, err);
+    return status == STATUS_OK ? journal_sync(l->journal, err) : status;
+}
+
+enum status ledger_open(const char *path, const char *identity, const struct dataset *dataset,
+                        struct schedule *schedule, const struct ledger_options *options,
+                        struct ledger **out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct ledger *l = NULL;
+    TRY(memory_new(1, sizeof *l, "ledger", (void **)&l, err));
+    l->dataset = dataset;
+    l->schedule = schedule;
+    l->diagnose = options->diagnose;
+    l->segments = options->segments;
+    l->identity = identity;
+    TRY(index_scans(l, err));
+    struct first_record first = {.ledger = l};
+    TRY(journal_open(path, visit_all, &first, &l->journal, err));
+    if (first.found)
+        TRY(hold_identity(l, &first.run, err));
+    else
+        TRY(enter_identity(l, err));
+    *out = l;
+    l = NULL;
+out:
+    ledger_close(l);
+    return status;
+}
+
+void ledger_close(struct ledger *l)
+{
+    if (!l)
+        return;
+    journal_close(l->journal);
+    for (size_t i = 0; l->scans && i < l->dataset->count; i++)
+        free(l->scans[i].parts);
+    for (size_t i = 0; i < l->quarantined_count; i++) {
+        free(l->quarantined[i].seriesuid);
+        free(l->quarantined[i].reason);
+    }
+    free(l->quarantined);
+    free(l->scans);
+    free(l->by_item);
+    free(l);
+}
+
+/* --- parts of a scan --- */
+
+static const struct journal_record *find_part(const struct scan_books *b, enum record_kind kind,
+                                              int64_t part)
+{
+    for (size_t i = 0; i < b->part_count; i++)
+        if (b->parts[i].kind == kind && b->parts[i].part == part)
+            return &b->parts[i];
+    return NULL;
+}
+
+/* *out = the payloads of parts 0, 1, ... of a kind, one after the other, to be freed. */
+static enum status read_parts(const struct ledger *l, const struct scan_books *b,
+                              enum record_kind kind, void **out, size_t *bytes,
+                              struct error *err)
+{
+    enum status status = STATUS_OK;
+    char *all = NULL;
+    const struct journal_record *r;
+    size_t used = 0;
+    *bytes = 0;
+    for (int64_t i = 0; (r = find_part(b, kind, i)); i++)
+        *bytes += r->bytes;
+    TRY(memory_new(*bytes, 1, "records of a scan", (void **)&all, err));
+    for (int64_t i = 0; (r = find_part(b, kind, i)); i++) {
+        void *payload;
+        TRY(journal_read(l->journal, r, &payload, err));
+        memcpy(all + used, payload, r->bytes);
+        used += r->bytes;
+        free(payload);
+    }
+    *out = all;
+    all = NULL;
+out:
+    free(all);
+    return status;
+}
+
+enum status ledger_order(struct ledger *l, const struct task *t, struct order *o,
+                         void **payload, struct error *err)
+{
+    const struct scan_books *b = &l->scans[t->scan];
+    const struct scan *scan = &l->dataset->scans[t->scan];
+    enum status status = STATUS_OK;
+    *payload = NULL;
+    *o = (struct order){.task = *t, .identity = b->identity, .seriesuid = scan->seriesuid,
+                        .path = scan->path};
+    if (t->kind == TASK_GROUP) {
+        TRY(read_parts(l, b, RECORD_SEGMENT, payload, &o->bytes, err));
+        o->payload = *payload;
+    } else if (t->kind == TASK_CLASSIFY) {
+        TRY(read_parts(l, b, RECORD_GROUP, payload, &o->bytes, err));
+        size_t first = (size_t)t->part * BATCH_CANDIDATES * sizeof(struct candidate);
+        size_t most = BATCH_CANDIDATES * sizeof(struct candidate);
+        CHECK(first < o->bytes);
+        o->payload = (char *)*payload + first;
+        o->bytes = o->bytes - first < most ? o->bytes - first : most;
+    }
+out:
+    return status;
+}
+
+/* --- finishing a scan --- */
+
+static void join_judgements(struct candidate *candidates, size_t count,
+                            const struct judgement *judged, size_t judged_count)
+{
+    CHECK(count == judged_count);
+    for (size_t i = 0; i < count; i++) {
+        candidates[i].probability = judged[i].probability;
+        candidates[i].malignancy = judged[i].malignancy;
+    }
+}
+
+static enum status append(struct ledger *l, int64_t scan, enum record_kind kind, int64_t part,
+                          const void *payload, size_t bytes, struct journal_record *r,
+                          struct error *err)
+{
+    const struct scan_books *b = &l->scans[scan];
+    *r = (struct journal_record){.kind = kind, .part = (uint32_t)part, .item = b->item,
+                                 .key = b->identity, .bytes = bytes};
+    return journal_append(l->journal, r, payload, err);
+}
+
+static enum status finish_scan(struct ledger *l, int64_t scan, struct error *err)
+{
+    struct scan_books *b = &l->scans[scan];
+    enum status status = STATUS_OK;
+    void *head = NULL, *candidates = NULL, *judged = NULL, *mask = NULL, *packed = NULL;
+    size_t head_bytes, candidate_bytes, judged_bytes, mask_bytes, bytes;
+    struct scan_result r;
+    struct journal_record record;
+
+    TRY(read_parts(l, b, RECORD_OPEN, &head, &head_bytes, err));
+    TRY(read_parts(l, b, RECORD_SEGMENT, &mask, &mask_bytes, err));
+    TRY(read_parts(l, b, RECORD_GROUP, &candidates, &candidate_bytes, err));
+    TRY(read_parts(l, b, RECORD_CLASSIFY, &judged, &judged_bytes, err));
+    CHECK(head_bytes == sizeof r.head.scan);
+    memcpy(&r.head.scan, head, sizeof r.head.scan);
+    size_t count = candidate_bytes / sizeof(struct candidate);
+    join_judgements(candidates, count, judged, judged_bytes / sizeof(struct judgement));
+    candidates_sort(candidates, count);
+    r.head.candidate_count = (int64_t)count;
+    r.head.mask_bytes = (int64_t)mask_bytes;
+    r.head.diagnosis = diagnose(candidates, count, &l->diagnose);
+    r.candidates = candidates;
+    r.mask = mask;
+    TRY(scan_result_pack(&r, &packed, &bytes, err));
+    TRY(append(l, scan, RECORD_SCAN, 0, packed, bytes, &record, err));
+    b->result = (struct ledger_entry){record.offset, record.bytes, r.head.candidate_count,
+                                      r.head.mask_bytes};
+    forget_parts(b);
+out:
+    free(head);
+    free(mask);
+    free(candidates);
+    free(judged);
+    free(packed);
+    return status;
+}
+
+/* --- entering results --- */
+
+static enum record_kind record_of(enum task_kind kind)
+{
+    static const enum record_kind kinds[] = {RECORD_OPEN, RECORD_SEGMENT, RECORD_GROUP,
+                                             RECORD_CLASSIFY};
+    return kinds[kind];
+}
+
+/* Books a result that is in the journal: tells the schedule, and finishes the scan with it. */
+static enum status book(struct ledger *l, const struct task *t, int64_t parts, struct error *err)
+{
+    bool finished;
+    enum status status = schedule_done(l->schedule, t, parts, &finished, err);
+    if (status == STATUS_OK && finished)
+        status = finish_scan(l, t->scan, err);
+    return status;
+}
+
+/* A restarted job has opened a scan and found its files unchanged: what was done stays done. */
+static enum status restore(struct ledger *l, const struct task *t, int64_t slabs,
+                           struct error *err)
+{
+    struct scan_books *b = &l->scans[t->scan];
+    enum status status = STATUS_OK;
+    bool finished = false;
+    void *payload = NULL;
+    TRY(schedule_done(l->schedule, t, slabs, &finished, err));
+    if (b->result.bytes > 0) {
+        struct scan_result r;
+        TRY(ledger_result(l, t->scan, &r, &payload, err));
+        b->result.candidates = r.head.candidate_count;
+        b->result.mask_bytes = r.head.mask_bytes;
+        schedule_finish(l->schedule, t->scan);
+        goto out;
+    }
+    for (size_t i = 0; i < b->part_count && !finished; i++) {
+        const struct journal_record *r = &b->parts[i];
+        struct task done = {.scan = t->scan, .part = r->part};
+        for (done.kind = TASK_OPEN; record_of(done.kind) != r->kind; done.kind++)
+            ;
+        int64_t batches = record_batches((int64_t)(r->bytes / sizeof(struct candidate)));
+        TRY(schedule_done(l->schedule, &done, batches, &finished, err));
+    }
+    if (finished)
+        status = finish_scan(l, t->scan, err);
+out:
+    free(payload);
+    return status;
+}
+
+static enum status enter_open(struct ledger *l, const struct task *t, const void *payload,
+                              size_t bytes, struct error *err)
+{
+    struct scan_books *b = &l->scans[t->scan];
+    struct scan_head head;
+    struct journal_record r;
+    CHECK(bytes == sizeof head);
+    memcpy(&head, payload, sizeof head);
+    int64_t slabs = l->segments ? record_slabs(&head.geometry) : 0;
+    if (head.unchanged && (b->result.bytes > 0 || find_part(b, RECORD_OPEN, 0)))
+        return restore(l, t, slabs, err);
+    forget_parts(b);
+    b->result = (struct ledger_entry){0};
+    b->identity = head.identity;
+    enum status status = append(l, t->scan, RECORD_OPEN, 0, payload, bytes, &r, err);
+    if (status != STATUS_OK)
+        return status;
+    TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1, sizeof *b->parts,
+                    "ledger", err));
+    b->parts[b->part_count++] = r;
+    status = book(l, t, slabs, err);
+out:
+    return status;
+}
+
+enum status ledger_enter(struct ledger *l, const struct task *t, const void *payload,
+                         size_t bytes, struct error *err)
+{
+    struct scan_books *b = &l->scans[t->scan];
+    enum status status = STATUS_OK;
+    struct journal_record r;
+    if (schedule_state(l->schedule, t->scan) == SCAN_QUARANTINED)
+        return book(l, t, 0, err); /* late: its worker is free again, no more */
+    if (t->kind == TASK_OPEN)
+        return enter_open(l, t, payload, bytes, err);
+    TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1, sizeof *b->parts,
+                    "ledger", err));
+    TRY(append(l, t->scan, record_of(t->kind), t->part, payload, bytes, &r, err));
+    b->parts[b->part_count++] = r;
+    int64_t batches = record_batches((int64_t)(bytes / sizeof(struct candidate)));
+    TRY(book(l, t, t->kind == TASK_GROUP ? batches : 0, err));
+out:
+    return status;
+}
+
+enum status ledger_quarantine(struct ledger *l, int64_t scan, const char *seriesuid,
+                              const char *stage, const char *reason, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct quarantined q = {.scan = scan};
+    TRY(memory_grow((void **)&l->quarantined, &l->quarantined_capacity,
+                    l->quarantined_count + 1, sizeof *l->quarantined, "quarantine", err));
+    snprintf(q.stage, sizeof q.stage, "%s", stage);
+    TRY(text_new(seriesuid, &q.seriesuid, err));
+    status = text_new(reason, &q.reason, err);
+    if (status != STATUS_OK) {
+        free(q.seriesuid);
+        goto out;
+    }
+    l->quarantined[l->quarantined_count++] = q;
+    if (scan >= 0) {
+        schedule_quarantine(l->schedule, scan);
+        forget_parts(&l->scans[scan]);
+    }
+out:
+    return status;
+}
+
+const struct quarantined *ledger_quarantined(const struct ledger *l, size_t *count)
+{
+    *count = l->quarantined_count;
+    return l->quarantined;
+}
+
+bool ledger_is_quarantined(const struct ledger *l, int64_t scan)
+{
+    return schedule_state(l->schedule, scan) == SCAN_QUARANTINED;
+}
+
+enum status ledger_sync(struct ledger *l, struct error *err)
+{
+    return journal_sync(l->journal, err);
+}
+
+enum status ledger_result(const struct ledger *l, int64_t scan, struct scan_result *out,
+                          void **payload, struct error *err)
+{
+    const struct scan_books *b = &l->scans[scan];
+    struct journal_record r = {.kind = RECORD_SCAN, .item = b->item, .key = b->identity,
+                               .offset = b->result.offset, .bytes = b->result.bytes};
+    enum status status = journal_read(l->journal, &r, payload, err);
+    if (status == STATUS_OK)
+        scan_result_unpack(*payload, r.bytes, out);
+    return status;
+}
+
+struct ledger_entry ledger_entry(const struct ledger *l, int64_t scan)
+{
+    return l->scans[scan].result;
+}

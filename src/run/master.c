@@ -1,0 +1,322 @@
+/*
+ * One loop: take a message, enter what it brings, give the sender its next task, and give tasks to
+ * workers who found none earlier. Workers are numbered from 0; worker w is rank w + 1.
+ *
+ *   worker:  IDLE ──order──> BUSY ──done, failed, given up──> IDLE
+ *
+ * Stopping (a signal, too many quarantined scans, a failure that concerns all) sends STOP to the
+ * busy, takes no result for new work, and ends when everybody is idle.
+ */
+#include "run/master.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "comm/message.h"
+#include "run/interrupt.h"
+#include "run/protocol.h"
+
+static const double sleep_shortest = 50e-6, sleep_longest = 2e-3, sync_seconds = 2;
+
+struct peer {
+    bool ready, busy, told_to_stop;
+    struct task task;
+    double heard, pinged;
+};
+
+struct loop {
+    struct master *m;
+    struct peer *peers;
+    int count, busy;
+    enum status stopping; /* why; STATUS_OK while going on */
+    struct error reason;
+    double synced;
+};
+
+void master_tell(const struct master *m, int kind, int part, const void *payload, size_t bytes)
+{
+    struct message message = {.kind = kind, .part = part, .bytes = bytes,
+                              .payload = (void *)(uintptr_t)payload};
+    for (int rank = 1; rank < m->comm->size; rank++) {
+        watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                     "sending a message to rank %d", rank);
+        message_send(m->comm, rank, &message);
+        watchdog_disarm(m->watchdog);
+    }
+}
+
+static void stop(struct loop *l, enum status why, const struct error *reason)
+{
+    if (l->stopping >= why)
+        return; /* the worst reason stays */
+    l->stopping = why;
+    l->reason = *reason;
+}
+
+static void stop_when_asked(struct loop *l)
+{
+    struct error reason;
+    if (!interrupt_wanted() || l->stopping)
+        return;
+    log_info("asked to stop: what is done is kept, the same command goes on from there");
+    error_set(&reason, STATUS_JOB_INTERRUPTED, "stopped on request");
+    stop(l, STATUS_JOB_INTERRUPTED, &reason);
+}
+
+/* --- results --- */
+
+/* A bad scan is set aside; any other failure stops the job. */
+static void fail(struct loop *l, const struct task *t, const char *stage,
+                 const struct error *error)
+{
+    struct master *m = l->m;
+    struct error err;
+    size_t quarantined;
+    const char *uid = m->dataset->scans[t->scan].seriesuid;
+
+    if (!status_is_item(error->code)) {
+        struct error reason = *error;
+        error_prefix(&reason, "scan %s, %s", uid, stage);
+        stop(l, error->code, &reason);
+        return;
+    }
+    if (schedule_state(m->schedule, t->scan) == SCAN_QUARANTINED)
+        return;
+    log_warning("scan %s is quarantined in stage %s: %s", uid, stage, error->message);
+    if (ledger_quarantine(m->ledger, t->scan, uid, stage, error->message, &err) != STATUS_OK) {
+        stop(l, err.code, &err);
+        return;
+    }
+    ledger_quarantined(m->ledger, &quarantined);
+    if ((int64_t)quarantined > m->quarantine_limit) {
+        error_set(&err, STATUS_JOB_FAILED,
+                  "%zu scans are quarantined, limits.quarantine allows %lld; the last: %s: %s",
+                  quarantined, (long long)m->quarantine_limit, uid, error->message);
+        stop(l, STATUS_JOB_FAILED, &err);
+    }
+}
+
+static void enter(struct loop *l, const struct task *t, const void *payload, size_t bytes)
+{
+    struct error err;
+    if (ledger_enter(l->m->ledger, t, payload, bytes, &err) != STATUS_OK)
+        stop(l, err.code, &err);
+}
+
+static void sync_now_and_then(struct loop *l)
+{
+    struct error err;
+    double now = clock_seconds();
+    if (now - l->synced < sync_seconds)
+        return;
+    l->synced = now;
+    if (ledger_sync(l->m->ledger, &err) != STATUS_OK)
+        stop(l, err.code, &err);
+    progress_show(l->m->progress, schedule_counts(l->m->schedule), "detect", false);
+}
+
+/* --- a master with workers --- */
+
+static void send_order(struct loop *l, int worker, const struct task *t)
+{
+    struct master *m = l->m;
+    struct order order;
+    struct error err;
+    void *payload = NULL;
+    struct message message = {.kind = SAYS_ORDER};
+
+    enum status status = ledger_order(m->ledger, t, &order, &payload, &err);
+    if (status == STATUS_OK) {
+        size_t bytes;
+        status = order_pack(&order, &message.payload, &bytes, &err);
+        message.bytes = bytes;
+    }
+    free(payload);
+    if (status != STATUS_OK) {
+        schedule_release(m->schedule, worker);
+        stop(l, status, &err);
+        return;
+    }
+    watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "sending a task of scan %s to rank %d", order.seriesuid, worker + 1);
+    message_send(m->comm, worker + 1, &message);
+    watchdog_disarm(m->watchdog);
+    free(message.payload);
+    struct peer *p = &l->peers[worker];
+    p->task = *t;
+    p->busy = true;
+    p->told_to_stop = false;
+    p->heard = p->pinged = clock_seconds();
+    l->busy++;
+}
+
+static void give_tasks(struct loop *l)
+{
+    struct task task;
+    for (int w = 0; w < l->count && !l->stopping; w++)
+        if (l->peers[w].ready && !l->peers[w].busy && schedule_next(l->m->schedule, w, &task))
+            send_order(l, w, &task);
+}
+
+static void handle(struct loop *l, const struct message *message)
+{
+    int worker = message->peer - 1;
+    struct peer *p = &l->peers[worker];
+    struct task task = p->task;
+    p->heard = clock_seconds();
+    switch (message->kind) {
+    case SAYS_READY:
+        p->ready = true;
+        return;
+    case SAYS_ALIVE:
+        return;
+    case SAYS_STOP_WANTED: {
+        struct error reason;
+        log_info("rank %d was asked to stop", message->peer);
+        error_set(&reason, STATUS_JOB_INTERRUPTED, "stopped on request");
+        stop(l, STATUS_JOB_INTERRUPTED, &reason);
+        return;
+    }
+    case SAYS_DONE:
+        enter(l, &task, message->payload, message->bytes);
+        break;
+    case SAYS_FAILED: {
+        struct failure failure;
+        CHECK(message->bytes == sizeof failure);
+        memcpy(&failure, message->payload, sizeof failure);
+        fail(l, &task, failure.stage, &failure.error);
+        break;
+    }
+    case SAYS_GIVEN_UP:
+        break;
+    default:
+        CHECK(!"a message that no worker sends");
+    }
+    schedule_release(l->m->schedule, worker);
+    p->busy = false;
+    l->busy--;
+}
+
+/* A worker at work says so every second; reading may keep it for one deadline. */
+static void watch_workers(struct loop *l)
+{
+    const struct master *m = l->m;
+    double now = clock_seconds(), deadline = m->settings->limits.deadline_s;
+    for (int w = 0; w < l->count; w++) {
+        struct peer *p = &l->peers[w];
+        struct message message = {.kind = SAYS_PING};
+        if (p->busy && l->stopping && !p->told_to_stop) {
+            message.kind = SAYS_STOP;
+            p->told_to_stop = true;
+            message_send(m->comm, w + 1, &message);
+        }
+        if ((p->busy || !p->ready) && now - p->heard > deadline * PATIENCE_DEADLINES) {
+            log_error("rank %d has not been heard of for %.0f s%s%s: the job ends; the same "
+                      "command goes on from what is done",
+                      w + 1, now - p->heard, p->busy ? ", at work on scan " : "",
+                      p->busy ? m->dataset->scans[p->task.scan].seriesuid : "");
+            ledger_sync(m->ledger, NULL);
+            comm_abort(1);
+        }
+        if (!p->busy && now - p->pinged > deadline / PINGS_PER_DEADLINE) {
+            p->pinged = now;
+            message_send(m->comm, w + 1, &message);
+        }
+    }
+}
+
+static enum status lead(struct loop *l, struct error *err)
+{
+    struct master *m = l->m;
+    enum status status = STATUS_OK;
+    double pause = sleep_shortest;
+    l->count = m->comm->size - 1;
+    TRY(memory_new((size_t)l->count, sizeof *l->peers, "workers", (void **)&l->peers, err));
+    for (int w = 0; w < l->count; w++)
+        l->peers[w].heard = l->peers[w].pinged = clock_seconds();
+
+    while (l->busy > 0 || (!l->stopping && !schedule_is_finished(m->schedule))) {
+        struct message message;
+        if (message_take(m->comm, MPI_ANY_SOURCE, &message)) {
+            handle(l, &message);
+            free(message.payload);
+            pause = sleep_shortest;
+            give_tasks(l);
+            continue;
+        }
+        stop_when_asked(l);
+        watch_workers(l);
+        sync_now_and_then(l);
+        clock_sleep(pause);
+        pause = pause * 2 < sleep_longest ? pause * 2 : sleep_longest;
+    }
+out:
+    free(l->peers);
+    return status;
+}
+
+/* --- a master alone --- */
+
+enum status master_poll(void *context)
+{
+    struct master *m = context;
+    watchdog_touch(m->watchdog);
+    progress_show(m->progress, schedule_counts(m->schedule), "detect", false);
+    return interrupt_wanted() ? STATUS_JOB_INTERRUPTED : STATUS_OK;
+}
+
+static void do_alone(struct loop *l, struct detector *detector, const struct task *t)
+{
+    struct master *m = l->m;
+    struct order order;
+    struct error err = {0};
+    void *needed = NULL, *made = NULL;
+    size_t bytes;
+    const char *stage = "load";
+    if (ledger_order(m->ledger, t, &order, &needed, &err) != STATUS_OK) {
+        stop(l, err.code, &err);
+    } else {
+        watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                     "working on scan %s", order.seriesuid);
+        enum status status = detector_do(detector, &order, &made, &bytes, &stage, &err);
+        watchdog_disarm(m->watchdog);
+        if (status == STATUS_OK)
+            enter(l, t, made, bytes);
+        else if (status != STATUS_JOB_INTERRUPTED)
+            fail(l, t, stage, &err);
+    }
+    schedule_release(m->schedule, 0);
+    free(needed);
+    free(made);
+}
+
+static void work_alone(struct loop *l, struct detector *detector)
+{
+    struct task task;
+    while (!schedule_is_finished(l->m->schedule)) {
+        stop_when_asked(l);
+        if (l->stopping)
+            break;
+        CHECK(schedule_next(l->m->schedule, 0, &task));
+        do_alone(l, detector, &task);
+        sync_now_and_then(l);
+    }
+}
+
+enum status master_run(struct master *m, struct detector *detector, struct error *err)
+{
+    struct loop l = {.m = m, .synced = clock_seconds()};
+    enum status status = STATUS_OK;
+    progress_show(m->progress, schedule_counts(m->schedule), "detect", false);
+    if (detector)
+        work_alone(&l, detector);
+    else
+        TRY(lead(&l, err));
+    TRY(ledger_sync(m->ledger, err));
+    if (l.stopping) {
+        *err = l.reason;
+        status = l.stopping;
+    }
+out:
+    return status;
+}

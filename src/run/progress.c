@@ -1,0 +1,120 @@
+#include "run/progress.h"
+
+#include <jansson.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+static const double write_seconds = 2;
+
+struct progress {
+    char *path, *host;
+    int ranks;
+    double start, written;
+    int64_t work_before; /* done when this start began: what a restart found */
+    int64_t finished_before;
+    bool begun;
+};
+
+enum status progress_new(const char *path, const char *host, int ranks, struct progress **out,
+                         struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct progress *p = NULL;
+    TRY(memory_new(1, sizeof *p, "progress", (void **)&p, err));
+    p->ranks = ranks;
+    p->start = clock_seconds();
+    p->written = p->start - write_seconds;
+    TRY(text_new(path, &p->path, err));
+    TRY(text_new(host, &p->host, err));
+    *out = p;
+    p = NULL;
+out:
+    progress_free(p);
+    return status;
+}
+
+void progress_free(struct progress *p)
+{
+    if (!p)
+        return;
+    free(p->path);
+    free(p->host);
+    free(p);
+}
+
+struct pace {
+    double elapsed, scans_per_hour, remaining; /* remaining < 0: not known yet */
+};
+
+static struct pace pace_of(const struct progress *p, const struct schedule_counts *c)
+{
+    struct pace pace = {.elapsed = clock_seconds() - p->start, .remaining = -1};
+    double done = (double)(c->work_finished - p->work_before);
+    if (pace.elapsed > 0)
+        pace.scans_per_hour =
+            (double)(c->finished - p->finished_before) * 3600 / pace.elapsed;
+    if (done > 0)
+        pace.remaining = pace.elapsed * (double)(c->work - c->work_finished) / done;
+    return pace;
+}
+
+static void write_status(struct progress *p, const struct schedule_counts *c, const char *state,
+                         int exit_code, const char *message)
+{
+    struct pace pace = pace_of(p, c);
+    struct error ignored;
+    json_t *root = json_pack(
+        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:i, s:I}", "state", state, "scans",
+        (json_int_t)c->scans, "finished", (json_int_t)c->finished, "quarantined",
+        (json_int_t)c->quarantined, "share",
+        c->work ? (double)c->work_finished / (double)c->work : 1.0, "elapsed_s", pace.elapsed,
+        "scans_per_hour", pace.scans_per_hour, "host", p->host, "pid", (int)getpid(), "ranks",
+        p->ranks, "updated_unix", (json_int_t)time(NULL));
+    if (!root)
+        return;
+    if (pace.remaining >= 0)
+        json_object_set_new(root, "remaining_s", json_real(pace.remaining));
+    if (exit_code >= 0)
+        json_object_set_new(root, "exit_code", json_integer(exit_code));
+    if (message)
+        json_object_set_new(root, "message", json_string(message));
+    char *text = json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    json_decref(root);
+    if (text && file_write(p->path, text, strlen(text), &ignored) != STATUS_OK)
+        log_warning("%s", ignored.message);
+    free(text);
+}
+
+void progress_show(struct progress *p, struct schedule_counts c, const char *state, bool now)
+{
+    double time_now = clock_seconds();
+    char left[32] = "?", spent[32];
+    if (!p->begun) {
+        p->begun = true;
+        p->work_before = c.work_finished;
+        p->finished_before = c.finished;
+    }
+    struct pace pace = pace_of(p, &c);
+    if (pace.remaining >= 0)
+        clock_describe(pace.remaining, left, sizeof left);
+    clock_describe(pace.elapsed, spent, sizeof spent);
+    log_progress(now, "%s: %lld of %lld scans, %lld quarantined, %.1f %% after %s, %.1f scans/h, %s left",
+                 state, (long long)(c.finished + c.quarantined), (long long)c.scans,
+                 (long long)c.quarantined,
+                 c.work ? 100.0 * (double)c.work_finished / (double)c.work : 100.0, spent,
+                 pace.scans_per_hour, left);
+    if (now || time_now - p->written >= write_seconds) {
+        p->written = time_now;
+        write_status(p, &c, state, -1, NULL);
+    }
+}
+
+void progress_end(struct progress *p, struct schedule_counts c, const char *state,
+                  int exit_code, const char *message)
+{
+    write_status(p, &c, state, exit_code, message);
+}
