@@ -213,7 +213,7 @@ static enum status site_file(const char *site, const char *defaults, char **out,
 {
     enum status status;
     char *folder = NULL;
-    if (strchr(site, '/'))
+    if (!value_is_name(site))
         return text_new(site, out, err);
     if (!defaults)
         return error_set(err, STATUS_JOB_CONFIG,
@@ -231,8 +231,11 @@ enum status settings_init(struct settings *s, const struct settings_sources *sou
 {
     enum status status;
     char *site = NULL;
-    TRY(merge_all(s, sources, sources->site, err));
-    if (sources->site || !s->site[0])
+    *s = (struct settings){0};
+    if (sources->site)
+        TRY(site_file(sources->site, sources->defaults, &site, err));
+    TRY(merge_all(s, sources, site, err));
+    if (site || !s->site[0])
         goto out;
     TRY(site_file(s->site, sources->defaults, &site, err));
     settings_release(s);

@@ -28,8 +28,7 @@ struct settings {
     char *mode; /* "book", "fixed" */
     int64_t seed;
     char *output;
-    char *site; /* the site file that was merged; not printed: what it says is in the
-                   other keys */
+    char *site; /* the site file; not printed: what it says is in the other keys */
     struct {
         char *root, *scan;
         bool subsets[SETTINGS_SUBSETS];
@@ -67,15 +66,14 @@ struct settings {
     struct {
         char *isa;       /* "auto", "portable", "avx2", "avx512" */
         int64_t threads; /* 0: cores allotted / compute ranks on the host */
-        char *algorithm; /* convolution: "auto", "reference", "blis", "direct", "winograd"
-                          */
+        char *algorithm; /* "auto", "reference", "blis", "direct", "winograd" */
     } compute;
 };
 
 /* What the settings came from, for messages and --help. */
 struct settings_sources {
     const char *defaults; /* conf/pulmo.cfg, NULL: none */
-    const char *site;     /* a path; NULL: what the key `site` says in the other layers */
+    const char *site;     /* path or name; NULL: what the key `site` says elsewhere */
     const char *job;      /* NULL: none */
     const char *const *assignments; /* "key=value", as given after --set */
     size_t assignment_count;
@@ -84,8 +82,8 @@ struct settings_sources {
 /* Reads and merges. settings_release frees, also after a failure, and again. A path in a
  * file is relative to that file, one after --set to the current folder; a network or site
  * without a slash and without ".cfg" is a name (of a file in conf/models, conf/sites) and
- * stays as it is. Errors: STATUS_JOB_CONFIG naming file and line, or the assignment. Not
- * collective. */
+ * stays as it is.
+ * Errors: STATUS_JOB_CONFIG naming file and line, or the assignment. Not collective. */
 enum status settings_init(struct settings *s, const struct settings_sources *sources,
                           struct error *err);
 void settings_release(struct settings *s);

@@ -17,7 +17,7 @@ static enum status mistaken(const struct key *k, const struct document *d,
                           "%s = %s: must be %s", k->name, shown, wanted);
 }
 
-static bool is_name(const char *text)
+bool value_is_name(const char *text)
 {
     size_t n = strlen(text);
     return !strchr(text, '/') && !(n >= 4 && strcmp(text + n - 4, ".cfg") == 0);
@@ -29,7 +29,7 @@ static enum status resolve(const struct key *k, const char *text, const char *fo
 {
     char *joined;
     if (text[0] == '\0' || k->type == KEY_CHOICE ||
-        (k->type == KEY_NAME && is_name(text)))
+        (k->type == KEY_NAME && value_is_name(text)))
         return text_new(text, out, err);
     enum status status = path_join(folder, text, &joined, err);
     if (status != STATUS_OK)

@@ -13,6 +13,10 @@ enum status value_take(const struct key *k, const struct document *d,
                        const config_setting_t *setting, const char *folder,
                        struct settings *s, struct error *err);
 
+/* Whether a value of type KEY_NAME is a name: it has no slash and does not end in ".cfg".
+ */
+bool value_is_name(const char *text);
+
 /* Sets a key from what stands after --set KEY=; `name` is what messages call it. */
 enum status value_assign(const struct key *k, const char *name, const char *text,
                          struct settings *s, struct error *err);

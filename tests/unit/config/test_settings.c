@@ -179,6 +179,14 @@ static void a_job_or_the_command_line_may_choose_the_site(void **state)
     assert_true(s.seed == 4 && s.group.min_voxels == 30);
     settings_release(&s);
 
+    sources.assignment_count = 0;
+    sources.site = "big";
+    load(&s, &sources);
+    assert_true(s.seed == 4 && s.group.min_voxels == 30);
+    settings_release(&s);
+    sources.assignment_count = 1;
+    sources.site = NULL;
+
     put("sites/big.cfg", "site = \"other\";");
     assert_refused(&sources, "sites/big.cfg: a site file names no other site");
     by_name = "site=small";
