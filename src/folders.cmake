@@ -5,6 +5,9 @@ function(pulmo_compile_options target)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE PULMO_VERSION="${PROJECT_VERSION}")
     target_compile_options(${target} PRIVATE -Wall -Wextra -Wvla -Wstrict-prototypes
         -Wmissing-prototypes -Wshadow -Wno-format-truncation -Werror -ffp-contract=off)
+    if(CMAKE_C_COMPILER_ID STREQUAL Clang)
+        target_compile_options(${target} PRIVATE -Wno-unknown-warning-option)
+    endif()
     if(PULMO_SANITIZE)
         target_compile_options(${target} PRIVATE -fsanitize=address,undefined
             -fno-sanitize-recover=all -fno-omit-frame-pointer)

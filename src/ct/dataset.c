@@ -26,11 +26,12 @@ struct builder {
     size_t scan_capacity, problem_capacity;
 };
 
-static enum status add_problem(struct builder *b, struct error *err, const char *format,
-                               ...) __attribute__((format(printf, 3, 4)));
+static enum status add_problem(struct builder *b, struct error *err,
+                               const char *seriesuid, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
-static enum status add_problem(struct builder *b, struct error *err, const char *format,
-                               ...)
+static enum status add_problem(struct builder *b, struct error *err,
+                               const char *seriesuid, const char *format, ...)
 {
     struct dataset *d = b->dataset;
     enum status status =
@@ -38,13 +39,19 @@ static enum status add_problem(struct builder *b, struct error *err, const char 
                     sizeof *d->problems, "problems of a dataset", err);
     if (status != STATUS_OK)
         return status;
+    struct dataset_problem problem;
+    status = text_new(seriesuid, &problem.seriesuid, err);
+    if (status != STATUS_OK)
+        return status;
     va_list arguments;
     va_start(arguments, format);
-    int n = vasprintf(&d->problems[d->problem_count], format, arguments);
+    int n = vasprintf(&problem.sentence, format, arguments);
     va_end(arguments);
-    if (n < 0)
+    if (n < 0) {
+        free(problem.seriesuid);
         return error_set(err, STATUS_STAGE_MEMORY, "no memory for a message");
-    d->problem_count++;
+    }
+    d->problems[d->problem_count++] = problem;
     return STATUS_OK;
 }
 
@@ -174,7 +181,7 @@ static enum status scan_folder(struct builder *b, const char *folder, int subset
             TRY(add_scan(b, path, subset, err));
             continue;
         }
-        status = add_problem(b, err, "%s: called like a volume, but no file", path);
+        status = add_problem(b, err, "", "%s: called like a volume, but no file", path);
         free(path);
         TRY(status);
     }
@@ -217,7 +224,7 @@ static enum status note_strays(struct builder *b, const char *root, struct error
     TRY(list_folder(root, is_volume, &names, err));
     if (names.count > 0)
         TRY(add_problem(
-            b, err,
+            b, err, "",
             "%s: %zu volumes beside the subset folders are in no subset and are "
             "not used, the first is %s",
             root, names.count, names.items[0]));
@@ -267,8 +274,9 @@ static enum status keep_each_once(struct builder *b, struct error *err)
             continue;
         }
         if (status == STATUS_OK)
-            status = add_problem(b, err, "%s: the seriesuid of %s again, not used",
-                                 scan.path, d->scans[kept - 1].path);
+            status = add_problem(b, err, scan.seriesuid,
+                                 "%s: the seriesuid of %s again, not used", scan.path,
+                                 d->scans[kept - 1].path);
         free(scan.seriesuid);
         free(scan.path);
     }
@@ -342,6 +350,12 @@ enum status dataset_init_scan(struct dataset *d, const char *path, struct error 
     return status == STATUS_OK ? add_scan(&b, copy, 0, err) : status;
 }
 
+static void dataset_problem_release(struct dataset_problem *p)
+{
+    free(p->seriesuid);
+    free(p->sentence);
+}
+
 void dataset_release(struct dataset *d)
 {
     for (size_t i = 0; i < d->count; i++) {
@@ -349,7 +363,7 @@ void dataset_release(struct dataset *d)
         free(d->scans[i].path);
     }
     for (size_t i = 0; i < d->problem_count; i++)
-        free(d->problems[i]);
+        dataset_problem_release(&d->problems[i]);
     free(d->scans);
     free(d->problems);
     *d = (struct dataset){0};

@@ -21,13 +21,19 @@ struct scan {
     int64_t bytes; /* header and data file of the same stem: an estimate of the work */
 };
 
+/* Something the owner of a tree should know. */
+struct dataset_problem {
+    char *seriesuid; /* of the volume that is left out; "" when none is */
+    char *sentence;
+};
+
 /* Scans sorted by seriesuid (byte order), each seriesuid once. */
 struct dataset {
     struct scan *scans;
     size_t count;
-    char **problems; /* one sentence each: a seriesuid that stands in two places, volumes
-                        beside subset folders, a folder called like a volume; in a fixed
-                        order */
+    struct dataset_problem *problems; /* a seriesuid that stands in two places, volumes
+                                         beside subset folders, a folder called like a
+                                         volume; in a fixed order */
     size_t problem_count;
     bool has_subsets;                     /* the root holds folders named subsetN */
     bool subset_present[DATASET_SUBSETS]; /* asked for or not */

@@ -125,9 +125,10 @@ static enum status open_ledger(struct job *j, struct error *err)
     TRY(ledger_open(j->folder.journal, identity, &j->dataset, j->schedule, &options, &j->ledger,
                     err));
     for (size_t i = 0; i < j->dataset.problem_count; i++) {
-        log_warning("%s", j->dataset.problems[i].sentence);
-        TRY(ledger_quarantine(j->ledger, -1, j->dataset.problems[i].seriesuid, "load",
-                              j->dataset.problems[i].sentence, err));
+        const struct dataset_problem *p = &j->dataset.problems[i];
+        log_warning("%s", p->sentence);
+        if (p->seriesuid[0])
+            TRY(ledger_quarantine(j->ledger, -1, p->seriesuid, "load", p->sentence, err));
     }
 out:
     free(identity);

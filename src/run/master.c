@@ -45,12 +45,12 @@ void master_tell(const struct master *m, int kind, int part, const void *payload
     }
 }
 
-static void stop(struct loop *l, enum status why, const struct error *reason)
+static void stop(struct loop *l, const struct error *reason)
 {
-    if (l->stopping >= why)
+    if (l->stopping >= reason->code)
         return; /* the worst reason stays */
-    l->stopping = why;
-    l->reason = *reason;
+    l->stopping = reason->code;
+    memcpy(&l->reason, reason, sizeof l->reason);
 }
 
 static void stop_when_asked(struct loop *l)
@@ -60,7 +60,7 @@ static void stop_when_asked(struct loop *l)
         return;
     log_info("asked to stop: what is done is kept, the same command goes on from there");
     error_set(&reason, STATUS_JOB_INTERRUPTED, "stopped on request");
-    stop(l, STATUS_JOB_INTERRUPTED, &reason);
+    stop(l, &reason);
 }
 
 /* --- results --- */
@@ -77,14 +77,14 @@ static void fail(struct loop *l, const struct task *t, const char *stage,
     if (!status_is_item(error->code)) {
         struct error reason = *error;
         error_prefix(&reason, "scan %s, %s", uid, stage);
-        stop(l, error->code, &reason);
+        stop(l, &reason);
         return;
     }
     if (schedule_state(m->schedule, t->scan) == SCAN_QUARANTINED)
         return;
     log_warning("scan %s is quarantined in stage %s: %s", uid, stage, error->message);
     if (ledger_quarantine(m->ledger, t->scan, uid, stage, error->message, &err) != STATUS_OK) {
-        stop(l, err.code, &err);
+        stop(l, &err);
         return;
     }
     ledger_quarantined(m->ledger, &quarantined);
@@ -92,7 +92,7 @@ static void fail(struct loop *l, const struct task *t, const char *stage,
         error_set(&err, STATUS_JOB_FAILED,
                   "%zu scans are quarantined, limits.quarantine allows %lld; the last: %s: %s",
                   quarantined, (long long)m->quarantine_limit, uid, error->message);
-        stop(l, STATUS_JOB_FAILED, &err);
+        stop(l, &err);
     }
 }
 
@@ -100,7 +100,7 @@ static void enter(struct loop *l, const struct task *t, const void *payload, siz
 {
     struct error err;
     if (ledger_enter(l->m->ledger, t, payload, bytes, &err) != STATUS_OK)
-        stop(l, err.code, &err);
+        stop(l, &err);
 }
 
 static void sync_now_and_then(struct loop *l)
@@ -111,7 +111,7 @@ static void sync_now_and_then(struct loop *l)
         return;
     l->synced = now;
     if (ledger_sync(l->m->ledger, &err) != STATUS_OK)
-        stop(l, err.code, &err);
+        stop(l, &err);
     progress_show(l->m->progress, schedule_counts(l->m->schedule), "detect", false);
 }
 
@@ -134,7 +134,7 @@ static void send_order(struct loop *l, int worker, const struct task *t)
     free(payload);
     if (status != STATUS_OK) {
         schedule_release(m->schedule, worker);
-        stop(l, status, &err);
+        stop(l, &err);
         return;
     }
     watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
@@ -174,7 +174,7 @@ static void handle(struct loop *l, const struct message *message)
         struct error reason;
         log_info("rank %d was asked to stop", message->peer);
         error_set(&reason, STATUS_JOB_INTERRUPTED, "stopped on request");
-        stop(l, STATUS_JOB_INTERRUPTED, &reason);
+        stop(l, &reason);
         return;
     }
     case SAYS_DONE:
@@ -274,7 +274,7 @@ static void do_alone(struct loop *l, struct detector *detector, const struct tas
     size_t bytes;
     const char *stage = "load";
     if (ledger_order(m->ledger, t, &order, &needed, &err) != STATUS_OK) {
-        stop(l, err.code, &err);
+        stop(l, &err);
     } else {
         watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
                      "working on scan %s", order.seriesuid);
