@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/status.h"
+#include "tensor/conv_transpose.h"
 
 enum layer_type {
     LAYER_CONV,
@@ -79,7 +80,10 @@ const char *layer_type_name(enum layer_type t);
 enum status network_shapes(const struct network *n, const int64_t size[3],
                            struct value_shape *shapes, struct error *err);
 
-/* "64x64x64", or "1152" for a vector. */
+/* The shape of a conv_transpose layer. */
+struct conv_transpose_shape layer_transpose_shape(const struct layer *l, int in_channels);
+
+/* "16 x 64x64", or "1152" for a vector. */
 enum { SHAPE_TEXT_BYTES = 96 };
 void value_shape_text(const struct value_shape *s, int dimensions,
                       char text[SHAPE_TEXT_BYTES]);

@@ -20,6 +20,17 @@ void value_shape_text(const struct value_shape *s, int dimensions,
         snprintf(text, SHAPE_TEXT_BYTES, "%d x %lldx%lldx%lld", s->channels, z, y, x);
 }
 
+struct conv_transpose_shape layer_transpose_shape(const struct layer *l, int in_channels)
+{
+    struct conv_transpose_shape s = {.in_channels = in_channels,
+                                     .out_channels = l->channels};
+    memcpy(s.kernel, l->kernel, sizeof s.kernel);
+    memcpy(s.stride, l->stride, sizeof s.stride);
+    memcpy(s.pad, l->pad, sizeof s.pad);
+    memcpy(s.output_pad, l->output_pad, sizeof s.output_pad);
+    return s;
+}
+
 static enum status refuse(const struct network *n, const struct layer *l,
                           struct error *err, const char *what)
 {
@@ -31,12 +42,8 @@ static enum status window_shape(const struct network *n, const struct layer *l,
                                 struct value_shape *s, struct error *err)
 {
     char in[SHAPE_TEXT_BYTES], what[SHAPE_TEXT_BYTES + 64];
-    struct conv_transpose_shape t = {.in_channels = 0};
+    const struct conv_transpose_shape t = layer_transpose_shape(l, s->channels);
     value_shape_text(s, n->dimensions, in);
-    memcpy(t.kernel, l->kernel, sizeof t.kernel);
-    memcpy(t.stride, l->stride, sizeof t.stride);
-    memcpy(t.pad, l->pad, sizeof t.pad);
-    memcpy(t.output_pad, l->output_pad, sizeof t.output_pad);
     for (int i = 0; i < 3; i++) {
         int64_t room = s->size[i] + 2 * (int64_t)l->pad[i] - l->kernel[i];
         s->size[i] = l->type == LAYER_CONV_TRANSPOSE

@@ -1,0 +1,222 @@
+/*
+ * Where values lie in the workspace.
+ *
+ * 1. A value that is an input of a concatenation is some channels of the concatenation's
+ * tensor, and that one's of a wider one, and so on: the outermost is the root, and only
+ * roots have memory.
+ * 2. A root's halo is as wide as the widest that any reader of any of its values needs.
+ * 3. A root lives from the first step that writes any of its values to the last that
+ * reads one.
+ * 4. Roots whose lives meet do not overlap; others may. Largest first, each as low as it
+ * fits: for networks of tens of layers that is as good as the optimum.
+ * 5. A halo holds zeros when a step reads it. The workspace begins as zeros and no step
+ * writes a halo, so that is true unless other roots use the same bytes: then the step of
+ * a root's birth clears its halo first.
+ */
+#include "base/memory.h"
+#include "base/size.h"
+#include "nn/plan.h"
+
+enum { ALIGNMENT_FLOATS = 16 };
+
+int plan_root(const struct model_plan *p, int value, int *channel)
+{
+    *channel = 0;
+    while (p->slots[value].parent != NO_VALUE) {
+        *channel += p->slots[value].parent_channel;
+        value = p->slots[value].parent;
+    }
+    return value;
+}
+
+static int larger(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* The halo that a step needs around what it reads. */
+static void step_halo(const struct model_plan *p, const struct step *s, int *halo_d,
+                      int *halo)
+{
+    int needed[3] = {0, 0, 0};
+    if (s->kind == STEP_CONV || s->kind == STEP_CONV_TRANSPOSE) {
+        const struct layer *l = &p->model->network.layers[s->layer];
+        struct conv_transpose_shape t = layer_transpose_shape(l, 0);
+        for (int i = 0; i < 3; i++)
+            needed[i] = s->kind == STEP_CONV ? l->pad[i] : conv_transpose_halo(&t, i);
+    }
+    *halo_d = needed[0];
+    *halo = larger(needed[1], needed[2]);
+}
+
+static void find_lives(struct model_plan *p)
+{
+    int channel, halo_d, halo;
+    for (int i = 0; i < p->step_count; i++) {
+        const struct step *s = &p->steps[i];
+        if (s->from != NO_VALUE) {
+            struct slot *root = &p->slots[plan_root(p, s->from, &channel)];
+            step_halo(p, s, &halo_d, &halo);
+            root->halo_d = larger(root->halo_d, halo_d);
+            root->halo = larger(root->halo, halo);
+            root->dies = i;
+        }
+        if (s->to != NO_VALUE) {
+            struct slot *root = &p->slots[plan_root(p, s->to, &channel)];
+            if (root->born == NO_VALUE)
+                root->born = i;
+            root->dies = larger(root->dies, i);
+        }
+    }
+}
+
+static enum status find_sizes(struct model_plan *p, struct error *err)
+{
+    for (int i = 0; i < p->slot_count; i++) {
+        struct slot *s = &p->slots[i];
+        size_t floats = (size_t)s->shape.channels;
+        bool fits = true;
+        if (s->born == NO_VALUE)
+            continue;
+        for (int axis = 0; axis < 3; axis++) {
+            size_t halo = (size_t)(axis == 0 ? s->halo_d : s->halo);
+            fits = fits &&
+                   size_multiply(floats, (size_t)s->shape.size[axis] + 2 * halo, &floats);
+        }
+        if (!fits || floats > (size_t)INT64_MAX / 64)
+            return error_set(err, STATUS_STAGE_MEMORY, "network %s: a layer is too large",
+                             p->model->network.name);
+        s->floats =
+            (int64_t)((floats + ALIGNMENT_FLOATS - 1) & ~(size_t)(ALIGNMENT_FLOATS - 1));
+    }
+    return STATUS_OK;
+}
+
+static bool lives_meet(const struct slot *a, const struct slot *b)
+{
+    return a->born <= b->dies && b->born <= a->dies;
+}
+
+static bool bytes_meet(const struct slot *a, const struct slot *b)
+{
+    return a->offset < b->offset + b->floats && b->offset < a->offset + a->floats;
+}
+
+/* The lowest offset at which a slot meets none of the placed ones that live with it. */
+static void place_slot(struct slot *s, struct slot *const *placed, int count)
+{
+    s->offset = 0;
+    for (int i = 0; i < count;) {
+        if (lives_meet(s, placed[i]) && bytes_meet(s, placed[i])) {
+            s->offset = placed[i]->offset + placed[i]->floats;
+            i = 0;
+        } else {
+            i++;
+        }
+    }
+}
+
+static int compare_slots(const void *a, const void *b)
+{
+    const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
+    if (x->floats != y->floats)
+        return x->floats > y->floats ? -1 : 1;
+    return x->born - y->born;
+}
+
+/* Gives every root its bytes, and marks the steps that have to clear a halo. */
+static void place_slots(struct model_plan *p, struct slot **roots, int count)
+{
+    if (count > 0)
+        qsort(roots, (size_t)count, sizeof *roots, compare_slots);
+    for (int i = 0; i < count; i++) {
+        place_slot(roots[i], roots, i);
+        if (roots[i]->offset + roots[i]->floats > p->workspace_floats)
+            p->workspace_floats = roots[i]->offset + roots[i]->floats;
+    }
+    for (int i = 0; i < count; i++)
+        for (int k = 0; k < count; k++)
+            if (k != i && roots[i]->halo + roots[i]->halo_d > 0 &&
+                bytes_meet(roots[i], roots[k]))
+                p->steps[roots[i]->born].clears = true;
+}
+
+static struct place place_root(const struct slot *s)
+{
+    struct place place = {.view = {.depth = s->shape.size[0],
+                                   .height = s->shape.size[1],
+                                   .width = s->shape.size[2],
+                                   .channels = s->shape.channels,
+                                   .halo_d = s->halo_d,
+                                   .halo = s->halo}};
+    struct view *v = &place.view;
+    v->stride_w = v->channels;
+    v->stride_h = (v->width + 2 * v->halo) * v->stride_w;
+    v->stride_d = (v->height + 2 * v->halo) * v->stride_h;
+    place.offset =
+        s->offset + v->halo_d * v->stride_d + v->halo * (v->stride_h + v->stride_w);
+    return place;
+}
+
+/* The place of `channels` channels of a value, from `first` on. */
+static struct place place_value(const struct model_plan *p, int value, int first,
+                                int channels)
+{
+    int channel;
+    struct place place = place_root(&p->slots[plan_root(p, value, &channel)]);
+    place.offset += channel + first;
+    place.view.channels = channels;
+    return place;
+}
+
+static size_t step_scratch(const struct model_plan *p, const struct step *s)
+{
+    const int64_t *size;
+    if (s->to == NO_VALUE)
+        return 0;
+    size = p->slots[s->to].shape.size;
+    return s->conv ? conv_scratch_bytes(s->conv, size[0], size[1], size[2])
+           : s->transpose
+               ? conv_transpose_scratch_bytes(s->transpose, size[0], size[1], size[2])
+               : 0;
+}
+
+static void place_steps(struct model_plan *p)
+{
+    size_t scratch = 0;
+    int channel;
+    for (int i = 0; i < p->step_count; i++) {
+        struct step *s = &p->steps[i];
+        if (s->from != NO_VALUE)
+            s->in = place_value(p, s->from, 0, p->slots[s->from].shape.channels);
+        if (s->to != NO_VALUE) {
+            int source = s->kind == STEP_COPY ? s->from : s->to;
+            s->out =
+                place_value(p, s->to, s->to_channel, p->slots[source].shape.channels);
+            s->tensor = place_root(&p->slots[plan_root(p, s->to, &channel)]);
+        }
+        size_t bytes = step_scratch(p, s);
+        scratch = bytes > scratch ? bytes : scratch;
+    }
+    p->scratch_offset = p->workspace_floats;
+    p->workspace_floats += (int64_t)((scratch + sizeof(float) - 1) / sizeof(float));
+}
+
+enum status plan_place(struct model_plan *p, struct error *err)
+{
+    enum status status;
+    struct slot **roots = NULL;
+    int count = 0;
+
+    find_lives(p);
+    TRY(find_sizes(p, err));
+    TRY(memory_new((size_t)p->slot_count, sizeof *roots, "plan", (void **)&roots, err));
+    for (int i = 0; i < p->slot_count; i++)
+        if (p->slots[i].born != NO_VALUE)
+            roots[count++] = &p->slots[i];
+    place_slots(p, roots, count);
+    place_steps(p);
+out:
+    free(roots);
+    return status;
+}

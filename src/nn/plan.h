@@ -1,0 +1,86 @@
+/*
+ * A model made ready for one input size. (Internal to nn; model.h has what others use.)
+ *
+ * Making one goes in stages, each a function of the one before:
+ *   steps    plan.c   which layers run as one, in which order
+ *   memory   place.c  which values share a tensor (concatenation), how wide halos are,
+ * which bytes of the workspace each tensor has, and where they are shared over time run
+ * run.c    the steps over a workspace
+ */
+#ifndef NN_PLAN_H
+#define NN_PLAN_H
+
+#include "nn/model_internal.h"
+#include "tensor/conv_transpose.h"
+#include "tensor/layers.h"
+
+enum step_kind {
+    STEP_INPUT, /* the caller's planes to a tensor, with the input's batch norm */
+    STEP_CONV,
+    STEP_CONV_TRANSPOSE,
+    STEP_BATCH_NORM,
+    STEP_RELU,
+    STEP_MAX_POOL,
+    STEP_AVG_POOL,
+    STEP_COPY, /* a part of a concatenation that could not be written in place */
+    STEP_LINEAR,
+    STEP_SOFTMAX,
+    STEP_SIGMOID,
+    STEP_FLATTEN,
+    STEP_OUTPUT, /* a tensor to the caller's planes */
+};
+
+enum { NO_VALUE = -1 };
+
+/* A view that does not know its workspace yet: data is NULL, voxel (0, 0, 0) is `offset`
+ * floats from the start. */
+struct place {
+    struct view view;
+    int64_t offset;
+};
+
+struct step {
+    enum step_kind kind;
+    int layer, last_layer; /* that it does: the first, and the last one fused into it */
+    int from, to, to_channel; /* values, and the first channel written (copies) */
+    int64_t multiply_adds;
+
+    struct conv *conv;
+    struct conv_transpose *transpose;
+    struct pool_shape pool;
+    float *bias, *scale, *shift; /* owned; NULL for none */
+    bool relu;
+    const float *weights; /* linear: borrowed from the model */
+
+    struct place in, out;
+    bool clears;         /* zeroes the halo of `tensor` first */
+    struct place tensor; /* the whole tensor that out is part of */
+};
+
+/* Where a value lives. Only values that a step writes or reads have a tensor. */
+struct slot {
+    struct value_shape shape;
+    int parent;         /* value whose tensor holds this one's channels, or NO_VALUE */
+    int parent_channel; /* from here on */
+    int halo_d, halo;
+    int born, dies; /* first and last step that touch the tensor; born NO_VALUE: none */
+    int64_t offset, floats;
+};
+
+struct model_plan {
+    const struct model *model;
+    struct slot *slots; /* of each value */
+    int slot_count;
+    struct step *steps;
+    int step_count;
+    int64_t scratch_offset, workspace_floats;
+};
+
+/* Fills in where everything lies, once the steps are known. Errors: STATUS_STAGE_MEMORY.
+ */
+enum status plan_place(struct model_plan *p, struct error *err);
+
+/* The tensor that holds a value, and the channel at which it begins there. */
+int plan_root(const struct model_plan *p, int value, int *channel);
+
+#endif
