@@ -4,7 +4,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "base/size.h"
 #include "ct/metaimage_header.h"
 
 /* A .mha is mostly voxels: its header is looked for here first, and in the full limit
@@ -40,39 +39,43 @@ static enum status read_header(const struct data_file *f, struct metaimage_heade
     return status;
 }
 
+/* Data in the file of the header: behind it, wherever HeaderSize puts them. */
+static enum status place_local(const struct data_file *f,
+                               const struct metaimage_header *h, int64_t bytes,
+                               struct payload *p, struct error *err)
+{
+    int64_t header = (int64_t)h->text_bytes;
+    int64_t stored = h->compressed ? h->compressed_bytes : bytes;
+    if (h->skip == 0)
+        p->offset = header;
+    else if (h->skip > 0 ? h->skip < header : stored > f->bytes - header)
+        return error_set(err, STATUS_ITEM_FORMAT,
+                         "HeaderSize = %" PRId64
+                         ": the voxels would begin in the header of %" PRId64 " bytes",
+                         h->skip, header);
+    return file_series_add(&p->series, path_name(f->path), err);
+}
+
 /* Makes the payload of a header; takes the header's series over. */
-static enum status place_data(const char *path, struct metaimage_header *h,
-                              bool allow_outside, struct payload *p, struct error *err)
+static enum status place_data(const struct data_file *f, struct metaimage_header *h,
+                              bool allow_outside, struct volume_source *v,
+                              struct error *err)
 {
     enum status status = STATUS_OK;
-    const struct geometry *g = &h->geometry;
-    size_t bytes = h->element->bytes;
-    for (int a = 0; a < 3; a++)
-        if (!size_multiply(bytes, (size_t)g->size[a], &bytes) || bytes > INT64_MAX)
-            return error_set(err, STATUS_ITEM_LIMIT,
-                             "DimSize = %" PRId64 " %" PRId64 " %" PRId64
-                             ": more bytes than 64 bits can count",
-                             g->size[2], g->size[1], g->size[0]);
+    struct payload *p = &v->payload;
+    int64_t bytes;
+    TRY(volume_source_voxel_bytes(v, &bytes, err));
     p->series = h->series;
     h->series = (struct file_series){0};
     p->offset = h->skip;
     p->deflated = h->compressed;
     p->stored_bytes = h->compressed ? h->compressed_bytes : -1;
-    if (h->local) {
-        TRY(file_series_add(&p->series, path_name(path), err));
-        if (h->skip >= 0 && (size_t)h->skip < h->text_bytes) {
-            if (h->skip > 0)
-                return error_set(err, STATUS_ITEM_FORMAT,
-                                 "HeaderSize = %" PRId64
-                                 ": inside the header of %zu bytes",
-                                 h->skip, h->text_bytes);
-            p->offset = (int64_t)h->text_bytes;
-        }
-    } else if (!allow_outside) {
+    if (h->local)
+        TRY(place_local(f, h, bytes, p, err));
+    else if (!allow_outside)
         TRY(file_series_check_inside(&p->series, err));
-    }
-    TRY(path_folder(path, &p->series.folder, err));
-    p->file_voxel_bytes = (int64_t)bytes / p->series.count;
+    TRY(path_folder(f->path, &p->series.folder, err));
+    p->file_voxel_bytes = bytes / p->series.count;
 out:
     return status;
 }
@@ -104,7 +107,7 @@ enum status metaimage_open(const char *path, bool allow_outside,
     v.element = h.element;
     v.swapped = h.msb != element_machine_is_msb();
     v.header_apart = !h.local;
-    TRY(place_data(path, &h, allow_outside, &v.payload, &inner));
+    TRY(place_data(&f, &h, allow_outside, &v, &inner));
     status = check_data(&v, &inner);
     if (status != STATUS_OK) {
         error_prefix(&inner, "ElementDataFile");

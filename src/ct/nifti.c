@@ -11,8 +11,6 @@
 #include <nifti1_io.h>
 #include <nifti2.h>
 
-#include "base/size.h"
-
 enum {
     NIFTI1_BYTES = 348,
     NIFTI2_BYTES = 540,
@@ -243,19 +241,13 @@ static enum status take_type(const struct fields *f, struct volume_source *v,
 static enum status take_layout(const struct fields *f, bool deflated,
                                struct volume_source *v, struct error *err)
 {
-    size_t bytes = v->element->bytes;
-    const struct geometry *g = &v->geometry;
-    for (int a = 0; a < 3; a++)
-        if (!size_multiply(bytes, (size_t)g->size[a], &bytes) || bytes > INT64_MAX)
-            return error_set(err, STATUS_ITEM_LIMIT,
-                             "dim = %" PRId64 " %" PRId64 " %" PRId64
-                             ": more bytes than 64 bits can count",
-                             g->size[2], g->size[1], g->size[0]);
+    enum status status = volume_source_voxel_bytes(v, &v->payload.file_voxel_bytes, err);
+    if (status != STATUS_OK)
+        return status;
     if (!(f->vox_offset >= NIFTI1_BYTES) || f->vox_offset > INT32_MAX ||
         f->vox_offset != floor(f->vox_offset))
         return error_set(err, STATUS_ITEM_FORMAT,
                          "vox_offset = %g: not behind the header", f->vox_offset);
-    v->payload.file_voxel_bytes = (int64_t)bytes;
     v->payload.deflated = deflated;
     if (deflated)
         v->payload.lead = (int64_t)f->vox_offset;

@@ -165,10 +165,10 @@ static enum status read_deflated(struct payload *p, int64_t at, void *data, int6
         return status;
     if (got < bytes)
         return error_set(err, STATUS_ITEM_FORMAT,
-                         "%s: the compressed stream holds %" PRId64
-                         " bytes of voxels, %" PRId64 " are needed",
-                         p->file.path, inflater_position(p->inflater) - p->lead,
-                         p->file_voxel_bytes);
+                         "%s: the compressed stream ends after %" PRId64
+                         " bytes, %" PRId64 " are needed",
+                         p->file.path, inflater_position(p->inflater),
+                         p->lead + p->file_voxel_bytes);
     if (at + bytes < p->file_voxel_bytes)
         return STATUS_OK;
     status = inflater_read(p->inflater, &extra, 1, &beyond, err);

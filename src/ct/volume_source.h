@@ -19,4 +19,8 @@ struct volume_source {
     int64_t file_bytes; /* of header and data files */
 };
 
+/* *out = bytes of all voxels as they are stored, inflated. Errors: STATUS_ITEM_LIMIT. */
+enum status volume_source_voxel_bytes(const struct volume_source *v, int64_t *out,
+                                      struct error *err);
+
 #endif
