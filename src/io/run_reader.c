@@ -37,7 +37,8 @@ static hid_t memory_type(hid_t dataset, const struct run_column *c)
 {
     if (c->kind != RUN_TEXT)
         return run_column_type(c, 0);
-    hid_t type = H5Dget_type(dataset);
+    hid_t stored = H5Dget_type(dataset), type = H5Tcopy(stored);
+    h5_close(stored);
     H5Tset_size(type, H5Tget_size(type) + 1);
     H5Tset_strpad(type, H5T_STR_NULLTERM);
     return type;

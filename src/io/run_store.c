@@ -13,6 +13,12 @@
  *   3. One call writes at most PIECE_BYTES a rank; all ranks make as many calls as the
  * rank with most pieces, the others with nothing selected.
  *   4. While the file is open to all, no metadata changes.
+ *
+ * The steps are collective, the write inside a step is each rank's own (H5FD_MPIO_INDEPENDENT). Ranks
+ * hold whole contiguous blocks, so two-phase buffering would only copy them once more, and with
+ * collective transfers invariant 2 cannot be kept: of a write that fails at an aggregator, OMPIO
+ * (Open MPI 4.1.4, three ranks and more) tells nobody, and ROMIO leaves the others waiting; with
+ * H5FD_MPIO_INDIVIDUAL_IO the rank that failed skips the collective reset of HDF5's file view.
  */
 #include "io/run_store.h"
 
@@ -193,7 +199,7 @@ static enum status block_write(const struct run_store *s, const struct block *b,
     const char nothing = 0;
     hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
 
-    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
+    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_INDEPENDENT); /* see above */
     TRY(agree(s->comm, block_select(s, b, &to, err), err));
     if (H5Dwrite(to.dataset, b->type, to.memory, to.file, transfer,
                  b->data ? b->data : &nothing) < 0)
