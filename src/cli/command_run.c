@@ -11,11 +11,17 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct job_arguments *a = state->input;
     (void)text;
-    if (key == ARGP_KEY_INIT)
+    switch (key) {
+    case ARGP_KEY_INIT:
         state->child_inputs[0] = a;
-    if (key == ARGP_KEY_END && !a->job && !a->help_keys)
-        argp_error(state, "which job? name a job file, e.g. jobs/detect.cfg");
-    return 0;
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->job && !a->help_keys)
+            argp_error(state, "which job? name a job file, e.g. jobs/detect.cfg");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
 }
 
 static const struct argp argp = {

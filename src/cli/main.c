@@ -46,8 +46,12 @@ int main(int argc, char **argv)
         return 0;
     }
     for (int i = 0; i < COMMAND_COUNT; i++)
-        if (!strcmp(argv[1], commands[i].name))
+        if (!strcmp(argv[1], commands[i].name)) {
+            char name[32]; /* what the command's own messages begin with */
+            snprintf(name, sizeof name, "pulmo %s", commands[i].name);
+            argv[1] = name;
             return commands[i].call(argc - 1, argv + 1);
+        }
     fprintf(stderr, "pulmo: there is no command '%s'; `pulmo --help` lists them\n", argv[1]);
     return EXIT_USAGE;
 }
