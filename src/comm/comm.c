@@ -116,9 +116,10 @@ void comm_share(const struct comm *c, void *data, size_t bytes)
     }
 }
 
-void comm_gather(const struct comm *c, double value, double *all)
+void comm_gather(const struct comm *c, const void *mine, size_t bytes, void *all)
 {
-    MPI_Gather(&value, 1, MPI_DOUBLE, all, 1, MPI_DOUBLE, 0, c->mpi);
+    int count = count_cast(bytes);
+    MPI_Gather(mine, count, MPI_BYTE, all, count, MPI_BYTE, 0, c->mpi);
 }
 
 int comm_threads(const struct comm *c, bool computes)

@@ -49,8 +49,9 @@ void comm_or(const struct comm *c, uint8_t *bits, size_t count);
 /* Rank 0's bytes to all, in pieces that fit an int. Collective. */
 void comm_share(const struct comm *c, void *data, size_t bytes);
 
-/* One number of each rank to rank 0: all[size] there, ignored elsewhere. Collective. */
-void comm_gather(const struct comm *c, double value, double *all);
+/* The same few bytes of each rank to rank 0: all[size * bytes] there, ignored elsewhere.
+ * Collective. */
+void comm_gather(const struct comm *c, const void *mine, size_t bytes, void *all);
 
 /* Threads for this rank: the cores it may run on, divided by the computing ranks of its host that
  * may run on any of them. `computes`: this rank does. At least 1. Collective. */

@@ -28,7 +28,7 @@ struct assembly {
     const struct run_folder *folder;
 };
 
-/* Writes run.h5 and timings.csv. Collective; the same status on all ranks. */
+/* Writes run.h5. Collective; the same status on all ranks. */
 enum status assembly_store(const struct assembly *a, struct error *err);
 
 /* Writes candidates.csv, submission.csv, diagnosis.csv. `alive` is called between scans, so that the

@@ -24,6 +24,7 @@
 #include "run/master.h"
 #include "run/protocol.h"
 #include "run/run_folder.h"
+#include "run/usage.h"
 #include "run/worker.h"
 
 enum { EXIT_FAILED = 1, EXIT_QUARANTINED = 3 };
@@ -37,7 +38,7 @@ struct job {
     struct master master;
     enum isa isa;
     int threads;
-    double started_unix;
+    double started, started_unix;
     double ping_time;
     /* Rank 0 only: */
     struct run_folder folder;
@@ -268,12 +269,20 @@ static struct assembly assembly_of(struct job *j)
                              .folder = &j->folder};
 }
 
-static enum status assemble(void *context, const void *payload, size_t bytes, struct error *err)
+/* run.h5, then what it cost: the collective part of finishing. */
+static enum status store_together(struct job *j, struct error *err)
 {
-    struct assembly a = assembly_of(context);
-    (void)payload;
-    (void)bytes;
-    return assembly_store(&a, err);
+    struct assembly a = assembly_of(j);
+    enum status status = assembly_store(&a, err);
+    if (status != STATUS_OK)
+        return status;
+    return usage_report(j->comm, is_master(j) ? &j->folder : NULL,
+                        detector_timings(j->detector), clock_seconds() - j->started, err);
+}
+
+static enum status assemble(void *context, struct error *err)
+{
+    return store_together(context, err);
 }
 
 static void still_alive(void *context)
@@ -296,7 +305,7 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
     size_t quarantined;
     progress_show(j->progress, schedule_counts(j->schedule), "assemble", true);
     master_tell(&j->master, SAYS_ASSEMBLE, 0, NULL, 0);
-    TRY(assembly_store(&a, err));
+    TRY(store_together(j, err));
     j->ping_time = clock_seconds();
     watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
                  "writing the lists");
@@ -316,8 +325,9 @@ static void report(const struct job *j, int exit_code)
     struct schedule_counts c = schedule_counts(j->schedule);
     char spent[32];
     clock_describe((double)time(NULL) - j->started_unix, spent, sizeof spent);
-    log_info("%s: %lld scans, %lld quarantined, %s", j->folder.path, (long long)c.scans,
-             (long long)c.quarantined, spent);
+    log_info("%s: %lld scans, %lld quarantined, %lld done by an earlier start, %s",
+             j->folder.path, (long long)c.scans, (long long)c.quarantined,
+             (long long)ledger_restored(j->ledger), spent);
     if (exit_code == EXIT_QUARANTINED)
         log_info("quarantine.csv names what was left out and why");
 }
@@ -362,28 +372,6 @@ static int serve(struct job *j)
     return exit_code;
 }
 
-static void print_peak_memory(const struct job *j)
-{
-    double mine = (double)memory_peak_bytes() * 1e-6, *all = NULL;
-    struct error err;
-    if (is_master(j) &&
-        memory_new((size_t)j->comm->size, sizeof *all, "memory", (void **)&all, &err))
-        comm_abort(EXIT_FAILED);
-    comm_gather(j->comm, mine, all);
-    if (!is_master(j))
-        return;
-    double worst = 0;
-    int where = 0;
-    for (int r = 0; r < j->comm->size; r++)
-        if (all[r] > worst) {
-            worst = all[r];
-            where = r;
-        }
-    log_info("peak memory: %.0f MB on rank %d, the most of %d; %.0f MB on rank 0", worst, where,
-             j->comm->size, all[0]);
-    free(all);
-}
-
 static void job_release(struct job *j)
 {
     detector_free(j->detector);
@@ -400,7 +388,10 @@ static void job_release(struct job *j)
 
 int job_run(const struct comm *c, const struct settings *s)
 {
-    struct job j = {.comm = c, .settings = s, .started_unix = (double)time(NULL)};
+    struct job j = {.comm = c,
+                    .settings = s,
+                    .started = clock_seconds(),
+                    .started_unix = (double)time(NULL)};
     struct error err;
     int exit_code;
     bool done = false;
@@ -422,7 +413,6 @@ int job_run(const struct comm *c, const struct settings *s)
             log_info("%s is done already", j.folder.path);
     } else {
         exit_code = is_master(&j) ? lead(&j) : serve(&j);
-        print_peak_memory(&j);
     }
     job_release(&j);
     return exit_code;

@@ -25,6 +25,7 @@ struct ledger {
     int64_t *by_item; /* scans sorted by item */
     struct quarantined *quarantined;
     size_t quarantined_count, quarantined_capacity;
+    int64_t restored; /* scans that an earlier start had finished */
 };
 
 /* --- finding scans by the hash of their seriesuid --- */
@@ -368,6 +369,7 @@ static enum status restore(struct ledger *l, const struct task *t, int64_t slabs
         b->result.candidates = r.head.candidate_count;
         b->result.mask_bytes = r.head.mask_bytes;
         schedule_finish(l->schedule, t->scan);
+        l->restored++;
         goto out;
     }
     for (size_t i = 0; i < b->part_count && !finished; i++) {
@@ -457,6 +459,11 @@ const struct quarantined *ledger_quarantined(const struct ledger *l, size_t *cou
 {
     *count = l->quarantined_count;
     return l->quarantined;
+}
+
+int64_t ledger_restored(const struct ledger *l)
+{
+    return l->restored;
 }
 
 bool ledger_is_quarantined(const struct ledger *l, int64_t scan)

@@ -59,6 +59,9 @@ enum status ledger_quarantine(struct ledger *l, int64_t scan, const char *series
 const struct quarantined *ledger_quarantined(const struct ledger *l, size_t *count);
 bool ledger_is_quarantined(const struct ledger *l, int64_t scan);
 
+/* Scans that an earlier start had finished. */
+int64_t ledger_restored(const struct ledger *l);
+
 /* Makes all that was entered durable. */
 enum status ledger_sync(struct ledger *l, struct error *err);
 

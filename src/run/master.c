@@ -16,7 +16,7 @@
 #include "run/interrupt.h"
 #include "run/protocol.h"
 
-static const double sleep_shortest = 50e-6, sleep_longest = 2e-3, sync_seconds = 2;
+static const double sleep_shortest = 50e-6, sleep_longest = 1e-3, sync_seconds = 2;
 
 struct peer {
     bool ready, busy, told_to_stop;

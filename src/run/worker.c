@@ -6,7 +6,10 @@
 #include "run/interrupt.h"
 #include "run/protocol.h"
 
-static const double alive_seconds = 1, sleep_shortest = 50e-6, sleep_longest = 2e-3;
+/* A worker between two tasks waits for the answer of a master who looks every millisecond; one that
+ * has waited for long may take its time. */
+static const double alive_seconds = 1, sleep_shortest = 50e-6, sleep_soon = 200e-6,
+                    sleep_longest = 2e-3, soon_seconds = 20e-3;
 
 static void say(struct worker *w, int kind, void *payload, size_t bytes)
 {
@@ -79,7 +82,8 @@ static enum status wait(struct worker *w, struct message *m, struct error *err)
                              "waiting for a task",
                              w->comm->rank, w->comm->host, patience);
         clock_sleep(pause);
-        pause = pause * 2 < sleep_longest ? pause * 2 : sleep_longest;
+        double longest = clock_seconds() - start < soon_seconds ? sleep_soon : sleep_longest;
+        pause = pause * 2 < longest ? pause * 2 : longest;
     }
     return STATUS_OK;
 }
@@ -99,7 +103,7 @@ enum status worker_serve(struct worker *w, struct detector *detector, int *exit_
             break;
         case SAYS_ASSEMBLE:
             /* A failure here is the failure of all; the master says how it ends. */
-            if (w->assemble(w->context, m.payload, m.bytes, err) != STATUS_OK)
+            if (w->assemble(w->context, err) != STATUS_OK)
                 log_warning("%s", err->message);
             break;
         case SAYS_QUIT:

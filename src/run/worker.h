@@ -11,8 +11,7 @@
 #include "run/detector.h"
 
 /* Joins the others in writing run.h5: what an ASSEMBLE message asks for. Collective. */
-typedef enum status worker_assemble(void *context, const void *payload, size_t bytes,
-                                    struct error *err);
+typedef enum status worker_assemble(void *context, struct error *err);
 
 struct worker {
     const struct comm *comm;
