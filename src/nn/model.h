@@ -37,24 +37,21 @@ int model_dimensions(const struct model *m);   /* 2 or 3 */
 int model_input_channels(const struct model *m);
 int model_divisor(const struct model *m); /* sizes must be multiples of it (pooling) */
 struct hash128 model_content(const struct model *m); /* of network and weights */
-/* The input size that the network is made for (its "crop", z y x), zeros when it takes
- * any. */
+/* The input size that the network is made for ("crop", z y x); zeros: it takes any. */
 void model_crop(const struct model *m, int64_t crop[3]);
 /* Number of trainable parameters. */
 int64_t model_parameters(const struct model *m);
-/* 1 seen, 0 unseen, -1 unknown: whether the weights were trained or selected on a scan.
- */
+/* Whether the weights were trained or selected on a scan: 1 yes, 0 no, -1 unknown. */
 int model_has_seen(const struct model *m, const char *seriesuid);
 
 struct model_plan_options {
     enum isa isa;
-    enum conv_algorithm
-        algorithm; /* CONV_AUTO, or one forced on every convolution it serves */
+    enum conv_algorithm algorithm; /* CONV_AUTO, or one forced wherever it serves */
 };
 
 /* *out = the model made ready for inputs of depth x height x width voxels (2D: depth 1).
- * Errors: STATUS_JOB_CONFIG (a size the network cannot take, named), STATUS_STAGE_MEMORY.
- */
+ * The plan borrows the model. Errors: STATUS_JOB_CONFIG (a size that the network cannot
+ * take, named), STATUS_STAGE_MEMORY. */
 enum status model_plan_new(const struct model *m, int64_t depth, int64_t height,
                            int64_t width, const struct model_plan_options *options,
                            struct model_plan **out, struct error *err);

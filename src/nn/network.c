@@ -349,6 +349,21 @@ out:
     return status;
 }
 
+/* A layer that nothing reads is a mistake in an input further down. */
+static enum status check_readers(const struct network *n, struct error *err)
+{
+    for (int i = 0; i + 1 < n->layer_count; i++) {
+        bool read = false;
+        for (int k = i + 1; k < n->layer_count; k++)
+            for (int j = 0; j < n->layers[k].input_count; j++)
+                read = read || n->layers[k].inputs[j] == i + 1;
+        if (!read)
+            return error_set(err, STATUS_JOB_CONFIG, "%s:%d: layer %s: no layer reads it",
+                             n->path, n->layers[i].line, n->layers[i].name);
+    }
+    return STATUS_OK;
+}
+
 enum status network_init(struct network *n, const char *path, struct error *err)
 {
     enum status status;
@@ -366,6 +381,7 @@ enum status network_init(struct network *n, const char *path, struct error *err)
     TRY(tree_open(path, &r.tree, err));
     TRY(read_head(&r));
     TRY(read_layers(&r));
+    TRY(check_readers(n, err));
     status = find_channels(n, err);
 out:
     tree_close(r.tree);

@@ -123,7 +123,8 @@ void model_plan_print(const struct model_plan *p, FILE *out)
         value_shape_text(&p->slots[s->to != NO_VALUE ? s->to : s->from].shape,
                          n->dimensions, shape);
         char what[64];
-        snprintf(what, sizeof what, "%s%s%s", step_names[s->kind], s->relu ? " + relu" : "",
+        snprintf(what, sizeof what, "%s%s%s", step_names[s->kind],
+                 s->relu ? " + relu" : "",
                  s->scale && s->kind != STEP_BATCH_NORM ? " + norm" : "");
         fprintf(out, "%-36s %-28s %-18s %-9s %12lld\n",
                 s->layer >= 0 ? n->layers[s->layer].name : "", what, shape,
