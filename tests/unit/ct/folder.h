@@ -18,7 +18,7 @@
 
 #include "base/file.h"
 
-static int folder_setup(void **state)
+static inline int folder_setup(void **state)
 {
     const char *root = getenv("TMPDIR");
     char *path;
@@ -28,7 +28,7 @@ static int folder_setup(void **state)
     return 0;
 }
 
-static void folder_empty(const char *folder)
+static inline void folder_empty(const char *folder)
 {
     DIR *d = opendir(folder);
     for (struct dirent *e; d && (e = readdir(d));) {
@@ -42,7 +42,7 @@ static void folder_empty(const char *folder)
         closedir(d);
 }
 
-static int folder_teardown(void **state)
+static inline int folder_teardown(void **state)
 {
     folder_empty(*state);
     int failed = rmdir(*state);
@@ -51,8 +51,8 @@ static int folder_teardown(void **state)
 }
 
 /* Writes a file of the folder. */
-static void folder_put(const char *folder, const char *name, const void *data,
-                       size_t bytes)
+static inline void folder_put(const char *folder, const char *name, const void *data,
+                              size_t bytes)
 {
     char *path;
     assert_int_equal(path_join(folder, name, &path, NULL), STATUS_OK);
