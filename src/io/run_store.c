@@ -14,11 +14,12 @@
  * rank with most pieces, the others with nothing selected.
  *   4. While the file is open to all, no metadata changes.
  *
- * The steps are collective, the write inside a step is each rank's own (H5FD_MPIO_INDEPENDENT). Ranks
- * hold whole contiguous blocks, so two-phase buffering would only copy them once more, and with
- * collective transfers invariant 2 cannot be kept: of a write that fails at an aggregator, OMPIO
- * (Open MPI 4.1.4, three ranks and more) tells nobody, and ROMIO leaves the others waiting; with
- * H5FD_MPIO_INDIVIDUAL_IO the rank that failed skips the collective reset of HDF5's file view.
+ * The steps are collective, the write inside a step is each rank's own
+ * (H5FD_MPIO_INDEPENDENT). Ranks hold whole contiguous blocks, so two-phase buffering
+ * would only copy them once more, and with collective transfers invariant 2 cannot be
+ * kept: of a write that fails at an aggregator, OMPIO (Open MPI 4.1.4, three ranks and
+ * more) tells nobody, and ROMIO leaves the others waiting; with H5FD_MPIO_INDIVIDUAL_IO
+ * the rank that failed skips the collective reset of HDF5's file view.
  */
 #include "io/run_store.h"
 
