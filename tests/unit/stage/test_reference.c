@@ -20,8 +20,6 @@
 
 enum { THREADS = 2 };
 
-static const char *const networks = PULMO_SOURCE_DIR "/conf/models";
-
 /* A row of the expected candidates. */
 struct expectation {
     double index[3], xyz[3];
@@ -32,6 +30,7 @@ struct expectation {
 struct reference {
     bool present;
     char *folder;
+    char *networks; /* conf/models of the project */
     struct geometry geometry;
     float *hu;                    /* clipped */
     struct tensor_file heatmap;   /* "probability", "slices", "mask_eroded_bits" */
@@ -98,12 +97,14 @@ static int reference_setup(void **state)
     static struct reference r;
     struct error err;
     char *path;
-    const char *folder = getenv("PULMO_TEST_DATA");
+    const char *folder = getenv("PULMO_TEST_DATA"), *source = getenv("PULMO_SOURCE");
 
     *state = &r;
     assert_int_equal(text_new(folder ? folder : "", &r.folder, NULL), STATUS_OK);
     reference_path(&r, "expected/C3N-00247.heatmap.h5", &path);
-    r.present = folder && file_exists(path);
+    assert_int_equal(path_join(source ? source : "", "conf/models", &r.networks, NULL),
+                     STATUS_OK);
+    r.present = folder && source && file_exists(path);
     if (r.present) {
         assert_done(tensor_file_init(&r.heatmap, path, &err), err);
         reference_read_volume(&r);
@@ -123,6 +124,7 @@ static int reference_teardown(void **state)
     if (r->present)
         tensor_file_release(&r->heatmap);
     free(r->folder);
+    free(r->networks);
     free(r->hu);
     free(r->expected);
     return 0;
@@ -150,7 +152,7 @@ static struct model *reference_model(const struct reference *r, const char *weig
     char *path;
 
     reference_path(r, weights, &path);
-    assert_done(model_open(NULL, networks, path, &m, &err), err);
+    assert_done(model_open(NULL, r->networks, path, &m, &err), err);
     free(path);
     isa_use(isa_best());
     return m;
