@@ -123,8 +123,9 @@ static int64_t end_of_record(uint32_t count)
     return end;
 }
 
-/* stderr of the journal's warnings, kept out of the test's output. */
-static int saved_stderr;
+/* stderr while the journal warns, kept out of the test's output. Comes back after each
+ * test, so that a failure is seen. */
+static int saved_stderr = -1;
 
 static void hush(void)
 {
@@ -137,8 +138,17 @@ static void hush(void)
 
 static void unhush(void)
 {
+    if (saved_stderr < 0)
+        return;
     dup2(saved_stderr, STDERR_FILENO);
     close(saved_stderr);
+    saved_stderr = -1;
+}
+
+static int end_test(void **state)
+{
+    unhush();
+    return temporary_folder_remove(state);
 }
 
 static void what_was_appended_is_there_again(void **state)
@@ -443,8 +453,7 @@ static void a_payload_beyond_the_limit_is_refused(void **state)
     assert_holds(0);
 }
 
-#define TEST(name)                                                                       \
-    cmocka_unit_test_setup_teardown(name, temporary_folder_make, temporary_folder_remove)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, temporary_folder_make, end_test)
 
 int main(void)
 {
