@@ -41,19 +41,22 @@ static size_t scratch_bytes(const struct conv *c, int64_t depth, int64_t height,
     return 3 * (size_t)padded * sizeof(float);
 }
 
-/* What all rows have in common. */
-static struct kernel_row row_of(const struct conv *c, const struct view *in,
-                                const struct view *out)
+/* What all rows of a slice have in common. */
+static struct kernel_rows rows_of(const struct conv *c, const struct view *in,
+                                  const struct view *out)
 {
     const struct conv_shape *s = &c->shape;
     bool dense = in->stride_w == in->channels;
-    return (struct kernel_row){
-        .step = s->stride[2] * in->stride_w,
+    return (struct kernel_rows){
+        .rows = out->height,
+        .width = out->width,
+        .in_row = s->stride[1] * in->stride_h,
+        .in_step = s->stride[2] * in->stride_w,
         .taps = {s->kernel[0], s->kernel[1], dense ? 1 : s->kernel[2]},
         .strides = {in->stride_d, in->stride_h, in->stride_w},
         .run = (int64_t)s->in_channels * (dense ? s->kernel[2] : 1),
+        .out_row = out->stride_h,
         .out_step = out->stride_w,
-        .width = out->width,
     };
 }
 
@@ -66,21 +69,20 @@ static void forward(const struct conv *c, const struct view *in, const struct vi
     struct kernel_channels channels = kernels_channels(k, s->out_channels);
     struct kernel_epilogue epilogue =
         kernels_epilogue(e, s->out_channels, channels.padded, scratch);
-    struct kernel_row row = row_of(c, in, out);
+    struct kernel_rows rows = rows_of(c, in, out);
     for (int first = 0; first < s->out_channels; first += 2 * k->lanes) {
         int vectors = channels.padded - first > k->lanes ? 2 : 1;
         int span = kernels_choose_span(k, out->width, vectors);
-        kernel_row_function *convolve =
+        kernel_rows_function *convolve =
             channels.pairs ? k->convolve_pairs[span] : k->convolve[vectors - 1][span];
-        row.weights = c->weights + kernel_weights_panel(&w, first);
-        row.channels = s->out_channels - first;
-        row.epilogue = kernel_epilogue_from(epilogue, first);
-        for (int64_t z = 0; z < out->depth; z++)
-            for (int64_t y = 0; y < out->height; y++) {
-                row.in = conv_input(s, in, z, y, 0, 0, 0, 0);
-                row.out = conv_output(out, z, y, 0) + first;
-                convolve(&row);
-            }
+        rows.weights = c->weights + kernel_weights_panel(&w, first);
+        rows.channels = s->out_channels - first;
+        rows.epilogue = kernel_epilogue_from(epilogue, first);
+        for (int64_t z = 0; z < out->depth; z++) {
+            rows.in = conv_input(s, in, z, 0, 0, 0, 0, 0);
+            rows.out = conv_output(out, z, 0, 0) + first;
+            convolve(&rows);
+        }
     }
 }
 

@@ -23,7 +23,7 @@
 
 enum {
     LINE = 16,                /* floats of a cache line */
-    BLOCK_BYTES = 384 * 1024, /* of v and m */
+    BLOCK_BYTES = 192 * 1024, /* of v and m */
     BLOCK_LEAST = 24,         /* tiles; fewer do not fill the registers */
 };
 
@@ -259,34 +259,33 @@ static void transform_input(const struct pass *p, int64_t first, int64_t count)
     }
 }
 
-/* m = v u. */
+/* m = v u, the rows being positions. */
 static void multiply(const struct pass *p, int64_t count)
 {
     const struct conv *c = p->conv;
     const struct plan *plan = &p->plan;
     const struct kernels *k = plan->kernels;
     struct kernel_weights w = layout(&c->shape, c->isa);
-    int64_t weights_stride = kernel_weights_floats(&w);
-    struct kernel_row row = {
-        .step = plan->in_channels,
-        .taps = {1, 1, 1},
-        .run = c->shape.in_channels,
-        .out_step = plan->channels.padded,
+    struct kernel_rows rows = {
+        .rows = positions(&c->shape),
         .width = count,
+        .in = p->scratch + plan->v,
+        .in_row = plan->v_stride,
+        .in_step = plan->in_channels,
+        .run = c->shape.in_channels,
+        .weights_row = kernel_weights_floats(&w),
+        .out_row = plan->m_stride,
+        .out_step = plan->channels.padded,
     };
-    int span[2] = {kernels_choose_span(k, count, 1), kernels_choose_span(k, count, 2)};
-    for (int position = 0; position < positions(&c->shape); position++) {
-        row.in = p->scratch + plan->v + position * plan->v_stride;
-        for (int first = 0; first < plan->channels.padded; first += 2 * k->lanes) {
-            int vectors = plan->channels.padded - first > k->lanes ? 2 : 1;
-            row.weights =
-                c->weights + position * weights_stride + kernel_weights_panel(&w, first);
-            row.out = p->scratch + plan->m + position * plan->m_stride + first;
-            if (plan->channels.pairs)
-                k->sum_pairs[span[0]](&row);
-            else
-                k->sum[vectors - 1][span[vectors - 1]](&row);
-        }
+    for (int first = 0; first < plan->channels.padded; first += 2 * k->lanes) {
+        int vectors = plan->channels.padded - first > k->lanes ? 2 : 1;
+        int span = kernels_choose_span(k, count, vectors);
+        rows.weights = c->weights + kernel_weights_panel(&w, first);
+        rows.out = p->scratch + plan->m + first;
+        if (plan->channels.pairs)
+            k->multiply_pairs[span](&rows);
+        else
+            k->multiply[vectors - 1][span](&rows);
     }
 }
 

@@ -30,22 +30,25 @@ struct kernel_epilogue {
     float floor;
 };
 
-/* A row of outputs, one panel wide: for x < width, lane l of the panel
- *   out[x*out_step + l] = epilogue(sum over tap offsets t, i < run of
- *                         in[x*step + t + i] * weights[...][l])
+/* Rows of outputs, one panel wide: for y < rows, x < width, lane l of the panel
+ *   out[y*out_row + x*out_step + l] = epilogue(sum over tap offsets t, i < run of
+ *       in[y*in_row + x*in_step + t + i] * weights[y*weights_row + ...][l])
  * Tap offsets: i0*strides[0] + i1*strides[1] + i2*strides[2] for i_k < taps[k]. */
-struct kernel_row {
-    const float *in, *weights;
-    int64_t step;
+struct kernel_rows {
+    int64_t rows, width;
+    const float *in;
+    int64_t in_row, in_step;
     int64_t taps[3], strides[3];
     int64_t run;
+    const float *weights;
+    int64_t weights_row;
     float *out;
-    int64_t out_step, width;
+    int64_t out_row, out_step;
     int channels; /* of the panel, that exist and are stored */
     struct kernel_epilogue epilogue;
 };
 
-typedef void kernel_row_function(const struct kernel_row *row);
+typedef void kernel_rows_function(const struct kernel_rows *rows);
 
 /* Consecutive Winograd tiles along x. A tile's input is 4 voxels an axis and its output
  * 2; in 2D it is one voxel deep. Positions are the 16 or 64 points of the transformed
@@ -70,10 +73,10 @@ struct kernels {
     int lanes;
     /* Sums that fit into registers: at most so many voxels times vectors. */
     int accumulators;
-    /* [vectors - 1][span]; NULL where the registers do not suffice. `sum` has no epilogue
-     * and stores whole vectors (with pairs: both partial sums). */
-    kernel_row_function *convolve[2][KERNEL_SPANS], *convolve_pairs[KERNEL_SPANS];
-    kernel_row_function *sum[2][KERNEL_SPANS], *sum_pairs[KERNEL_SPANS];
+    /* [vectors - 1][span]; NULL where the registers do not suffice. `multiply` has one
+     * tap, no epilogue and stores whole vectors (with pairs: both partial sums). */
+    kernel_rows_function *convolve[2][KERNEL_SPANS], *convolve_pairs[KERNEL_SPANS];
+    kernel_rows_function *multiply[2][KERNEL_SPANS], *multiply_pairs[KERNEL_SPANS];
     /* Winograd's transforms: [0] 2D, [1] 3D. input_narrow works in vectors of
      * narrow_lanes, for channels that are no multiple of `lanes`. */
     int narrow_lanes;

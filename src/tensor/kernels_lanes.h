@@ -192,100 +192,124 @@ INLINE void accumulate_pairs(vector *acc, const int voxels, const float *in, int
         accumulate_single(acc, voxels, in + i, step, weights, 0);
 }
 
-/* acc = the sums of one span. */
-INLINE void sum_span(vector *acc, const int voxels, const int vectors, const bool pairs,
-                     const struct kernel_row *row, const float *in)
+INLINE void clear(vector *acc, const int sums)
 {
-    const float *weights = row->weights;
-    int64_t run = row->run;
 #pragma GCC unroll 24
-    for (int i = 0; i < voxels * vectors; i++)
+    for (int i = 0; i < sums; i++)
         acc[i] = (vector){0};
-    for (int64_t z = 0; z < row->taps[0]; z++)
-        for (int64_t y = 0; y < row->taps[1]; y++) {
-            const float *p = in + z * row->strides[0] + y * row->strides[1];
-            for (int64_t x = 0; x < row->taps[2]; x++, p += row->strides[2]) {
+}
+
+/* acc += the sums of one span over all taps. */
+INLINE void accumulate_taps(vector *acc, const int voxels, const int vectors,
+                            const bool pairs, const struct kernel_rows *k,
+                            const float *in, const float *weights)
+{
+    int64_t run = k->run;
+    for (int64_t z = 0; z < k->taps[0]; z++)
+        for (int64_t y = 0; y < k->taps[1]; y++) {
+            const float *p = in + z * k->strides[0] + y * k->strides[1];
+            for (int64_t x = 0; x < k->taps[2]; x++, p += k->strides[2]) {
                 if (pairs) {
-                    accumulate_pairs(acc, voxels, p, row->step, run, weights, x * run);
+                    accumulate_pairs(acc, voxels, p, k->in_step, run, weights, x * run);
                 } else {
-                    accumulate(acc, voxels, vectors, p, row->step, run, weights);
+                    accumulate(acc, voxels, vectors, p, k->in_step, run, weights);
                     weights += run * vectors * LANES;
                 }
             }
             if (pairs)
-                weights += (row->taps[2] * run + 1) / 2 * LANES;
+                weights += (k->taps[2] * run + 1) / 2 * LANES;
         }
 }
 
-/* Stores one span: whole vectors of bare sums, or finished outputs. */
-INLINE void store_span(const vector *acc, const int voxels, const int vectors,
-                       const bool pairs, const bool finish, const struct kernel_row *row,
-                       float *out)
+/* Stores one span of finished outputs. */
+INLINE void store_finished(const vector *acc, const int voxels, const int vectors,
+                           const bool pairs, const struct kernel_rows *k, float *out)
 {
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v++) {
-        if (!finish) {
-#pragma GCC unroll 24
-            for (int r = 0; r < voxels; r++)
-                store(out + r * row->out_step + v * LANES, acc[r * vectors + v]);
-            continue;
-        }
-        struct finish f = finish_of(&row->epilogue, v * LANES);
-        int channels = row->channels - v * LANES;
+        struct finish f = finish_of(&k->epilogue, v * LANES);
+        int channels = k->channels - v * LANES;
 #pragma GCC unroll 24
         for (int r = 0; r < voxels; r++) {
             vector sum = pairs ? add_pairs(acc[r]) : acc[r * vectors + v];
-            store_some(out + r * row->out_step + v * LANES, finished(f, sum), channels);
+            store_some(out + r * k->out_step + v * LANES, finished(f, sum), channels);
         }
     }
 }
 
-INLINE void do_row(const int voxels, const int vectors, const bool pairs,
-                   const bool finish, const struct kernel_row *row)
+INLINE void store_sums(const vector *acc, const int voxels, const int vectors,
+                       const struct kernel_rows *k, float *out)
 {
-    for (int64_t done = 0; done < row->width; done += voxels) {
-        int64_t x = done + voxels <= row->width ? done : row->width - voxels;
-        vector acc[ACCUMULATORS];
-        sum_span(acc, voxels, vectors, pairs, row, row->in + x * row->step);
-        store_span(acc, voxels, vectors, pairs, finish, row,
-                   row->out + x * row->out_step);
+#pragma GCC unroll 24
+    for (int r = 0; r < voxels; r++, out += k->out_step)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; v++)
+            store(out + v * LANES, acc[r * vectors + v]);
+}
+
+/* `product`: one tap, bare sums. */
+INLINE void do_rows(const int voxels, const int vectors, const bool pairs,
+                    const bool product, const struct kernel_rows *k)
+{
+    const float *in = k->in, *weights = k->weights;
+    float *out = k->out;
+    for (int64_t row = 0; row < k->rows; row++) {
+        for (int64_t done = 0; done < k->width; done += voxels) {
+            int64_t x = done + voxels <= k->width ? done : k->width - voxels;
+            const float *p = in + x * k->in_step;
+            vector acc[ACCUMULATORS];
+            clear(acc, voxels * vectors);
+            if (!product) {
+                accumulate_taps(acc, voxels, vectors, pairs, k, p, weights);
+                store_finished(acc, voxels, vectors, pairs, k, out + x * k->out_step);
+                continue;
+            }
+            if (pairs)
+                accumulate_pairs(acc, voxels, p, k->in_step, k->run, weights, 0);
+            else
+                accumulate(acc, voxels, vectors, p, k->in_step, k->run, weights);
+            store_sums(acc, voxels, vectors, k, out + x * k->out_step);
+        }
+        in += k->in_row;
+        weights += k->weights_row;
+        out += k->out_row;
     }
 }
 
-#define ROW(name, voxels, vectors, pairs, finish)                                        \
-    static void name##_##voxels##_##vectors(const struct kernel_row *row)                \
+#define ROW(name, voxels, vectors, pairs, product)                                       \
+    static void name##_##voxels##_##vectors(const struct kernel_rows *rows)              \
     {                                                                                    \
-        do_row(voxels, vectors, pairs, finish, row);                                     \
+        do_rows(voxels, vectors, pairs, product, rows);                                  \
     }
 
-#define ROWS_OF_FEW(name, vectors, pairs, finish)                                        \
-    ROW(name, 6, vectors, pairs, finish)                                                 \
-    ROW(name, 4, vectors, pairs, finish)                                                 \
-    ROW(name, 3, vectors, pairs, finish)                                                 \
-    ROW(name, 2, vectors, pairs, finish)                                                 \
-    ROW(name, 1, vectors, pairs, finish)
+#define ROWS_OF_FEW(name, vectors, pairs, product)                                       \
+    ROW(name, 6, vectors, pairs, product)                                                \
+    ROW(name, 4, vectors, pairs, product)                                                \
+    ROW(name, 3, vectors, pairs, product)                                                \
+    ROW(name, 2, vectors, pairs, product)                                                \
+    ROW(name, 1, vectors, pairs, product)
 
-#define ROWS_OF_MORE(name, vectors, pairs, finish)                                       \
-    ROW(name, 12, vectors, pairs, finish)                                                \
-    ROW(name, 8, vectors, pairs, finish)
+#define ROWS_OF_MORE(name, vectors, pairs, product)                                      \
+    ROW(name, 12, vectors, pairs, product)                                               \
+    ROW(name, 8, vectors, pairs, product)
 
-ROWS_OF_FEW(convolve, 1, false, true)
-ROWS_OF_FEW(convolve, 2, false, true)
-ROWS_OF_FEW(convolve_pairs, 1, true, true)
-ROWS_OF_FEW(sum, 1, false, false)
-ROWS_OF_FEW(sum, 2, false, false)
-ROWS_OF_FEW(sum_pairs, 1, true, false)
-ROWS_OF_MORE(convolve, 1, false, true)
-ROWS_OF_MORE(convolve_pairs, 1, true, true)
-ROWS_OF_MORE(sum, 1, false, false)
-ROWS_OF_MORE(sum_pairs, 1, true, false)
+ROWS_OF_FEW(convolve, 1, false, false)
+ROWS_OF_FEW(convolve, 2, false, false)
+ROWS_OF_FEW(convolve_pairs, 1, true, false)
+ROWS_OF_FEW(multiply, 1, false, true)
+ROWS_OF_FEW(multiply, 2, false, true)
+ROWS_OF_FEW(multiply_pairs, 1, true, true)
+ROWS_OF_MORE(convolve, 1, false, false)
+ROWS_OF_MORE(convolve_pairs, 1, true, false)
+ROWS_OF_MORE(multiply, 1, false, true)
+ROWS_OF_MORE(multiply_pairs, 1, true, true)
 #if REGISTERS >= 32
-ROWS_OF_MORE(convolve, 2, false, true)
-ROWS_OF_MORE(sum, 2, false, false)
-ROW(convolve, 24, 1, false, true)
-ROW(convolve_pairs, 24, 1, true, true)
-ROW(sum, 24, 1, false, false)
-ROW(sum_pairs, 24, 1, true, false)
+ROWS_OF_MORE(convolve, 2, false, false)
+ROWS_OF_MORE(multiply, 2, false, true)
+ROW(convolve, 24, 1, false, false)
+ROW(convolve_pairs, 24, 1, true, false)
+ROW(multiply, 24, 1, false, true)
+ROW(multiply_pairs, 24, 1, true, true)
 #define ROW_24(name) name##_24_1
 #define ROW_12(name) name##_12_2
 #define ROW_8(name) name##_8_2
@@ -331,8 +355,8 @@ const struct kernels KERNELS = {
     .accumulators = ACCUMULATORS,
     .convolve = {ROWS_1(convolve), ROWS_2(convolve)},
     .convolve_pairs = ROWS_1(convolve_pairs),
-    .sum = {ROWS_1(sum), ROWS_2(sum)},
-    .sum_pairs = ROWS_1(sum_pairs),
+    .multiply = {ROWS_1(multiply), ROWS_2(multiply)},
+    .multiply_pairs = ROWS_1(multiply_pairs),
     .narrow_lanes = NARROW_LANES,
     .input = {input_2d, input_3d},
     .input_narrow = {NARROW(input_2d), NARROW(input_3d)},
