@@ -329,9 +329,10 @@ static enum status find_channels(struct network *n, struct error *err)
     int64_t size[3];
 
     for (int i = 0; i < 3; i++)
-        size[i] = n->crop[2] > 0          ? n->crop[i]
-                  : i < 3 - n->dimensions ? 1
-                                          : (size_some / n->divisor + 1) * n->divisor;
+        size[i] = n->crop[2] > 0 ? n->crop[i]
+                  : i < 3 - n->dimensions
+                      ? 1
+                      : ((size_some - 1) / n->divisor + 1) * n->divisor;
     for (int i = 0; i < n->layer_count; i++)
         if (n->layers[i].type == LAYER_FLATTEN && n->crop[2] == 0)
             return error_set(
