@@ -3,6 +3,7 @@
 # again under AddressSanitizer and UBSan, then the fuzz targets.
 #   tests/run.sh          all of it, about 20 minutes on 2 cores
 #   tests/run.sh quick    the release build and its tests
+#   tests/run.sh build    the release build alone
 set -eu
 cd "$(dirname "$0")/.."
 cores=$(nproc)
@@ -27,6 +28,7 @@ build() { # preset
 
 command -v apt-get >/dev/null && install_packages
 build release
+[ "${1:-all}" = build ] && exit 0
 echo "== tests"
 ctest --test-dir build/release --output-on-failure -j "$cores"
 [ "${1:-all}" = quick ] && exit 0
