@@ -1,31 +1,14 @@
 /*
- * The parallel half of the store. Rank 0 lays the file out alone (run_layout.c); all
- * ranks open it together and write rows of existing datasets in collective calls; for
+ * The parallel writer of the store. Rank 0 lays the file out alone (run_layout.c); all
+ * ranks open it together and write rows of existing datasets (run_store_shared.c); for
  * more layout they close it, rank 0 visits, and the next write opens it again.
  *
  *   closed --shared_open--> open --shared_close--> closed --visit of rank 0--> closed
- *
- * Invariants
- *   1. `file` is open on all ranks or on none.
- *   2. Between two collective calls stands an agreement: whatever one rank could not do
- * (an allocation, a write) becomes the status of all, so nobody enters a call that others
- * skip.
- *   3. One call writes at most PIECE_BYTES a rank; all ranks make as many calls as the
- * rank with most pieces, the others with nothing selected.
- *   4. While the file is open to all, no metadata changes.
- *
- * The steps are collective, the write inside a step is each rank's own
- * (H5FD_MPIO_INDEPENDENT). Ranks hold whole contiguous blocks, so two-phase buffering
- * would only copy them once more, and with collective transfers invariant 2 cannot be
- * kept: of a write that fails at an aggregator, OMPIO (Open MPI 4.1.4, three ranks and
- * more) tells nobody, and ROMIO leaves the others waiting; with H5FD_MPIO_INDIVIDUAL_IO
- * the rank that failed skips the collective reset of HDF5's file view.
  */
 #include "io/run_store.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -33,211 +16,17 @@
 #include "base/size.h"
 #include "io/h5.h"
 #include "io/run_layout.h"
+#include "io/run_store_shared.h"
 
-enum { PIECE_BYTES = 32 << 20, PIECE_ROWS = 16384 };
-enum { HOST_BYTES = 256, START_BYTES = 32 };
+enum { PIECE_ROWS = 16384, HOST_BYTES = 256, START_BYTES = 32 };
 
 struct run_store {
-    MPI_Comm comm;
-    int rank;
+    struct shared_file shared;
     char *path, *part;
     struct run_store_extent extent;
-    hid_t file; /* shared; negative while closed */
 };
 
-/* ---- agreement ---- */
-
-/* The worst status of all ranks, with the message of the lowest rank that has it.
- * Collective. */
-static enum status agree(MPI_Comm comm, enum status status, struct error *err)
-{
-    struct {
-        int status, rank;
-    } mine = {status, 0}, worst;
-    char message[ERROR_MESSAGE_BYTES] = "";
-
-    MPI_Comm_rank(comm, &mine.rank);
-    MPI_Allreduce(&mine, &worst, 1, MPI_2INT, MPI_MAXLOC, comm);
-    if (worst.status == STATUS_OK)
-        return STATUS_OK;
-    if (mine.rank == worst.rank && err)
-        memcpy(message, err->message, sizeof message);
-    MPI_Bcast(message, sizeof message, MPI_CHAR, worst.rank, comm);
-    return error_set(err, (enum status)worst.status, "%s", message);
-}
-
-/* The largest number of pieces any rank has. Collective. */
-static int64_t most_pieces(const struct run_store *s, int64_t count, int64_t per_piece)
-{
-    int64_t mine = (count + per_piece - 1) / per_piece, most;
-    MPI_Allreduce(&mine, &most, 1, MPI_INT64_T, MPI_MAX, s->comm);
-    return most;
-}
-
-/* ---- the shared file ---- */
-
-/* Whether this host sees the file that rank 0 made, as rank 0 left it. */
-static enum status part_visible(const struct run_store *s, int64_t bytes,
-                                struct error *err)
-{
-    char host[HOST_BYTES] = "";
-    struct stat f;
-    int fd = open(s->part, O_RDWR | O_CLOEXEC);
-    int failure = fd < 0 || fstat(fd, &f) ? errno : 0;
-    if (fd >= 0)
-        close(fd);
-    gethostname(host, sizeof host - 1);
-    if (failure)
-        return error_set(err, STATUS_STAGE_IO, "%s: on host %s: %s", s->part, host,
-                         strerror(failure));
-    if (f.st_size != bytes)
-        return error_set(err, STATUS_STAGE_IO,
-                         "%s: on host %s: %lld bytes where rank 0 sees %lld", s->part,
-                         host, (long long)f.st_size, (long long)bytes);
-    return STATUS_OK;
-}
-
-static hid_t shared_access(const struct run_store *s)
-{
-    MPI_Info hints;
-    MPI_Info_create(&hints);
-    /* Ranks write whole blocks: reading around them to fill gaps only costs locks. */
-    MPI_Info_set(hints, "romio_ds_write", "disable");
-    hid_t access = run_layout_access();
-    H5Pset_fapl_mpio(access, s->comm, hints);
-    H5Pset_all_coll_metadata_ops(access, true); /* one rank reads metadata for all */
-    MPI_Info_free(&hints);
-    return access;
-}
-
-/* Collective. */
-static enum status shared_open(struct run_store *s, struct error *err)
-{
-    enum status status = STATUS_OK;
-    int64_t bytes = -1;
-    struct stat f;
-
-    if (s->file >= 0)
-        return STATUS_OK;
-    if (s->rank == 0 && stat(s->part, &f) == 0)
-        bytes = f.st_size;
-    MPI_Bcast(&bytes, 1, MPI_INT64_T, 0, s->comm);
-    TRY(agree(s->comm, part_visible(s, bytes, err), err));
-
-    hid_t access = shared_access(s);
-    s->file = H5Fopen(s->part, H5F_ACC_RDWR, access);
-    if (s->file < 0)
-        status = h5_error(err, STATUS_STAGE_IO, s->part, "open");
-    h5_close(access);
-    status = agree(s->comm, status, err);
-    if (status != STATUS_OK)
-        s->file =
-            H5I_INVALID_HID; /* to close what others do not have would wait for them */
-out:
-    return status;
-}
-
-/* Collective. */
-static enum status shared_close(struct run_store *s, struct error *err)
-{
-    enum status status = STATUS_OK;
-    if (s->file >= 0 && H5Fclose(s->file) < 0)
-        status = h5_error(err, STATUS_STAGE_IO, s->part, "close");
-    s->file = H5I_INVALID_HID;
-    return agree(s->comm, status, err);
-}
-
-/* ---- writing ---- */
-
-/* A block of a dataset: slices [first, first + count) along its first dimension. */
-struct block {
-    const char *dataset;
-    hid_t type;
-    int64_t first, count;
-    const void *data;
-};
-
-/* What H5Dwrite wants to know, made locally. */
-struct selection {
-    hid_t dataset, memory, file;
-};
-
-static enum status block_select(const struct run_store *s, const struct block *b,
-                                struct selection *out, struct error *err)
-{
-    enum { MOST = 3 };
-    hsize_t extent[MOST] = {0}, start[MOST] = {0};
-
-    *out = (struct selection){H5I_INVALID_HID, H5I_INVALID_HID, H5I_INVALID_HID};
-    out->dataset = H5Dopen2(s->file, b->dataset, H5P_DEFAULT);
-    if (out->dataset < 0)
-        return h5_error(err, STATUS_STAGE_IO, s->part, b->dataset);
-    out->file = H5Dget_space(out->dataset);
-    int rank = H5Sget_simple_extent_ndims(out->file);
-    CHECK(rank >= 1 && rank <= MOST);
-    H5Sget_simple_extent_dims(out->file, extent, NULL);
-    CHECK(b->first >= 0 && b->count >= 0 &&
-          (uint64_t)b->first + (uint64_t)b->count <= extent[0]);
-
-    start[0] = (hsize_t)b->first;
-    extent[0] = (hsize_t)b->count;
-    out->memory = H5Screate_simple(rank, extent, NULL);
-    herr_t failed =
-        b->count == 0
-            ? H5Sselect_none(out->memory) | H5Sselect_none(out->file)
-            : H5Sselect_hyperslab(out->file, H5S_SELECT_SET, start, NULL, extent, NULL);
-    if (out->memory < 0 || failed < 0)
-        return h5_error(err, STATUS_STAGE_IO, s->part, b->dataset);
-    return STATUS_OK;
-}
-
-/* Collective. */
-static enum status block_write(const struct run_store *s, const struct block *b,
-                               struct error *err)
-{
-    enum status status = STATUS_OK;
-    struct selection to;
-    const char nothing = 0;
-    hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
-
-    H5Pset_dxpl_mpio(transfer, H5FD_MPIO_INDEPENDENT); /* see above */
-    TRY(agree(s->comm, block_select(s, b, &to, err), err));
-    if (H5Dwrite(to.dataset, b->type, to.memory, to.file, transfer,
-                 b->data ? b->data : &nothing) < 0)
-        status = h5_error(err, STATUS_STAGE_IO, s->part, b->dataset);
-    status = agree(s->comm, status, err);
-out:
-    h5_close(to.memory);
-    h5_close(to.file);
-    h5_close(to.dataset);
-    h5_close(transfer);
-    return status;
-}
-
-/* Writes a block of any size, slice_bytes a slice, straight from the caller's memory.
- * Collective. */
-static enum status block_write_pieces(const struct run_store *s,
-                                      const struct block *whole, size_t slice_bytes,
-                                      struct error *err)
-{
-    const int64_t per_piece =
-        slice_bytes < PIECE_BYTES ? (int64_t)(PIECE_BYTES / slice_bytes) : 1;
-    const int64_t pieces = most_pieces(s, whole->count, per_piece);
-
-    for (int64_t i = 0; i < pieces; i++) {
-        struct block b = *whole;
-        int64_t done = i * per_piece < whole->count ? i * per_piece : whole->count;
-        int64_t left = whole->count - done;
-        b.first += done;
-        b.count = left < per_piece ? left : per_piece;
-        if (b.count > 0)
-            b.data = (const char *)whole->data + (size_t)done * slice_bytes;
-        enum status status = block_write(s, &b, err);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
-}
+/* ---- rows, masks, heatmaps ---- */
 
 /* Rows of a table, as the caller holds them. */
 struct row_batch {
@@ -260,7 +49,7 @@ static enum status column_write(const struct run_store *s, const struct row_batc
                         batch->row_bytes, (size_t)count, packed);
     hid_t type = run_column_type(c, seriesuid_bytes);
     struct block b = {c->dataset, type, batch->first + done, count, packed};
-    enum status status = block_write(s, &b, err);
+    enum status status = shared_write(&s->shared, &b, err);
     h5_close(type);
     return status;
 }
@@ -279,9 +68,9 @@ static enum status rows_write(struct run_store *s, const struct row_batch *batch
         widest = bytes > widest ? bytes : widest;
     }
     status = memory_new((size_t)most, widest, "rows of the store", &packed, err);
-    TRY(agree(s->comm, status, err));
-    TRY(shared_open(s, err));
-    pieces = most_pieces(s, batch->count, PIECE_ROWS);
+    TRY(ranks_agree(s->shared.comm, status, err));
+    TRY(shared_open(&s->shared, err));
+    pieces = shared_most_pieces(&s->shared, batch->count, PIECE_ROWS);
     for (int64_t i = 0; i < pieces; i++) {
         int64_t done = i * PIECE_ROWS < batch->count ? i * PIECE_ROWS : batch->count;
         int64_t left = batch->count - done;
@@ -316,23 +105,23 @@ enum status run_store_write_candidates(struct run_store *s, int64_t first, int64
 enum status run_store_write_mask(struct run_store *s, int64_t first, int64_t count,
                                  const uint8_t *bytes, struct error *err)
 {
-    enum status status = shared_open(s, err);
+    enum status status = shared_open(&s->shared, err);
     if (status != STATUS_OK)
         return status;
     struct block b = {run_mask_column.dataset, H5T_NATIVE_UINT8, first, count, bytes};
-    return block_write_pieces(s, &b, 1, err);
+    return shared_write_pieces(&s->shared, &b, 1, err);
 }
 
 enum status run_store_make_heatmap(struct run_store *s, const char *seriesuid,
                                    const int64_t size[3], struct error *err)
 {
     CHECK(s->extent.heatmaps);
-    enum status status = shared_close(s, err);
+    enum status status = shared_close(&s->shared, err);
     if (status != STATUS_OK)
         return status;
-    if (s->rank == 0)
+    if (s->shared.rank == 0)
         status = run_layout_add_heatmap(s->part, seriesuid, size, err);
-    return agree(s->comm, status, err);
+    return ranks_agree(s->shared.comm, status, err);
 }
 
 /* Bytes of a slice of a heatmap; every rank asks. */
@@ -340,7 +129,7 @@ static enum status slice_bytes(const struct run_store *s, const char *name, size
                                struct error *err)
 {
     hsize_t extent[3] = {0};
-    hid_t dataset = H5Dopen2(s->file, name, H5P_DEFAULT);
+    hid_t dataset = H5Dopen2(s->shared.file, name, H5P_DEFAULT);
     if (dataset < 0)
         return h5_error(err, STATUS_STAGE_IO, s->part, name);
     hid_t space = H5Dget_space(dataset);
@@ -360,11 +149,11 @@ enum status run_store_write_heatmap(struct run_store *s, const char *seriesuid,
     char *name = NULL;
 
     status = path_join(RUN_HEATMAPS, seriesuid, &name, err);
-    TRY(agree(s->comm, status, err));
-    TRY(shared_open(s, err));
-    TRY(agree(s->comm, slice_bytes(s, name, &bytes, err), err));
+    TRY(ranks_agree(s->shared.comm, status, err));
+    TRY(shared_open(&s->shared, err));
+    TRY(ranks_agree(s->shared.comm, slice_bytes(s, name, &bytes, err), err));
     struct block b = {name, H5T_NATIVE_FLOAT, first, count, values};
-    TRY(block_write_pieces(s, &b, bytes, err));
+    TRY(shared_write_pieces(&s->shared, &b, bytes, err));
 out:
     free(name);
     return status;
@@ -456,22 +245,24 @@ enum status run_store_write_provenance(struct run_store *s,
     const int timings = count_cast(p->timing_count);
     int ranks;
 
-    MPI_Comm_size(s->comm, &ranks);
+    MPI_Comm_size(s->shared.comm, &ranks);
     snprintf(host, sizeof host, "%s", p->host);
-    if (s->rank == 0)
+    if (s->shared.rank == 0)
         status = gathered_init(&all, (size_t)ranks, p->timing_count, err);
-    TRY(agree(s->comm, status, err));
-    MPI_Gather(host, HOST_BYTES, MPI_CHAR, all.hosts, HOST_BYTES, MPI_CHAR, 0, s->comm);
-    MPI_Gather(&p->threads, 1, MPI_INT32_T, all.threads, 1, MPI_INT32_T, 0, s->comm);
+    TRY(ranks_agree(s->shared.comm, status, err));
+    MPI_Gather(host, HOST_BYTES, MPI_CHAR, all.hosts, HOST_BYTES, MPI_CHAR, 0,
+               s->shared.comm);
+    MPI_Gather(&p->threads, 1, MPI_INT32_T, all.threads, 1, MPI_INT32_T, 0,
+               s->shared.comm);
     MPI_Gather(&p->peak_bytes, 1, MPI_INT64_T, all.peak_bytes, 1, MPI_INT64_T, 0,
-               s->comm);
+               s->shared.comm);
     MPI_Gather(p->timings, timings, MPI_DOUBLE, all.timings, timings, MPI_DOUBLE, 0,
-               s->comm);
+               s->shared.comm);
 
-    TRY(shared_close(s, err));
-    if (s->rank == 0)
+    TRY(shared_close(&s->shared, err));
+    if (s->shared.rank == 0)
         status = provenance_add(s, &all, p, (size_t)ranks, err);
-    status = agree(s->comm, status, err);
+    status = ranks_agree(s->shared.comm, status, err);
 out:
     gathered_release(&all);
     return status;
@@ -483,8 +274,8 @@ static void store_free(struct run_store *s)
 {
     if (!s)
         return;
-    if (s->comm != MPI_COMM_NULL)
-        MPI_Comm_free(&s->comm);
+    if (s->shared.comm != MPI_COMM_NULL)
+        MPI_Comm_free(&s->shared.comm);
     free(s->path);
     free(s->part);
     free(s);
@@ -496,12 +287,13 @@ static enum status store_new(const char *path, const struct run_store_extent *ex
     struct run_store *s = calloc(1, sizeof *s);
     if (!s)
         return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", path);
-    s->comm = MPI_COMM_NULL;
+    s->shared.comm = MPI_COMM_NULL;
     s->extent = *extent;
-    s->file = H5I_INVALID_HID;
+    s->shared.file = H5I_INVALID_HID;
     s->path = strdup(path);
     if (asprintf(&s->part, "%s.part", path) < 0)
         s->part = NULL;
+    s->shared.path = s->part;
     *out = s;
     if (!s->path || !s->part)
         return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", path);
@@ -518,17 +310,17 @@ enum status run_store_create(const char *path, const struct run_store_extent *ex
     CHECK(extent->scans >= 0 && extent->candidates >= 0 && extent->mask_bytes >= 0 &&
           extent->seriesuid_bytes > 0);
     h5_quiet();
-    status = agree(comm, store_new(path, extent, &s, err), err);
+    status = ranks_agree(comm, store_new(path, extent, &s, err), err);
     if (status != STATUS_OK) {
         store_free(s);
         return status;
     }
-    MPI_Comm_dup(comm, &s->comm);
-    MPI_Comm_rank(s->comm, &s->rank);
-    if (s->rank == 0)
+    MPI_Comm_dup(comm, &s->shared.comm);
+    MPI_Comm_rank(s->shared.comm, &s->shared.rank);
+    if (s->shared.rank == 0)
         status = run_layout_create(s->part, extent, configuration, err);
-    TRY(agree(s->comm, status, err));
-    TRY(shared_open(s, err));
+    TRY(ranks_agree(s->shared.comm, status, err));
+    TRY(shared_open(&s->shared, err));
     *out = s;
     return STATUS_OK;
 out:
@@ -551,11 +343,11 @@ static enum status part_flush(const struct run_store *s, struct error *err)
 enum status run_store_commit(struct run_store *s, struct error *err)
 {
     enum status status = STATUS_OK;
-    TRY(shared_close(s, err));
-    TRY(agree(s->comm, part_flush(s, err), err));
-    if (s->rank == 0)
+    TRY(shared_close(&s->shared, err));
+    TRY(ranks_agree(s->shared.comm, part_flush(s, err), err));
+    if (s->shared.rank == 0)
         status = file_publish(s->part, s->path, err);
-    TRY(agree(s->comm, status, err));
+    TRY(ranks_agree(s->shared.comm, status, err));
     store_free(s);
     return STATUS_OK;
 out:
@@ -567,8 +359,8 @@ void run_store_abandon(struct run_store *s)
 {
     if (!s)
         return;
-    shared_close(s, NULL); /* an agreement: nobody writes any more */
-    if (s->rank == 0)
+    shared_close(&s->shared, NULL); /* an agreement: nobody writes any more */
+    if (s->shared.rank == 0)
         unlink(s->part);
     store_free(s);
 }
