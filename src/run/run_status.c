@@ -34,8 +34,8 @@ static enum status take_json(struct run_status *s, const char *path, struct erro
     enum status status = STATUS_OK;
     json_t *root = json_loads(s->json, 0, &where);
     if (!json_is_object(root)) {
-        status = error_set(err, STATUS_JOB_FAILED, "%s:%d: %s", path, root ? 1 : where.line,
-                           root ? "no JSON object" : where.text);
+        status = error_set(err, STATUS_JOB_FAILED, "%s:%d: %s", path,
+                           root ? 1 : where.line, root ? "no JSON object" : where.text);
         goto out;
     }
     snprintf(s->state, sizeof s->state, "%s", text_of(root, "state", "unknown"));
@@ -116,7 +116,8 @@ enum status run_status_init(struct run_status *s, const char *folder, struct err
     int done = run_folder_exit_code(folder);
     s->done = done >= 0;
     if (s->done) {
-        /* DONE has the last word: a job that was killed between the two left an old status. */
+        /* DONE has the last word: a job that was killed between the two left an old
+         * status. */
         s->exit_code = done;
         snprintf(s->state, sizeof s->state, "done");
     }
@@ -161,12 +162,15 @@ static void print_news(const struct run_status *s, double now_unix, FILE *out)
     fprintf(out, "updated     %s ago by process %lld on %s, %lld rank%s\n", age,
             (long long)s->pid, s->host, (long long)s->ranks, s->ranks == 1 ? "" : "s");
     if (silence >= RUN_STATUS_STALE_S)
-        fprintf(out, "            no news for %s: the job may be dead; the same command goes on "
-                     "from what is done\n",
-                age);
+        fprintf(
+            out,
+            "            no news for %s: the job may be dead; the same command goes on "
+            "from what is done\n",
+            age);
 }
 
-void run_status_print(const struct run_status *s, const char *folder, double now_unix, FILE *out)
+void run_status_print(const struct run_status *s, const char *folder, double now_unix,
+                      FILE *out)
 {
     fprintf(out, "run         %s\n", folder);
     fprintf(out, "state       %s", s->state);
@@ -176,13 +180,15 @@ void run_status_print(const struct run_status *s, const char *folder, double now
     if (s->message)
         fprintf(out, "message     %s\n", s->message);
     if (s->json) {
-        fprintf(out, "scans       %lld of %lld finished, %lld quarantined, %.1f %% of the work\n",
-                (long long)s->finished, (long long)s->scans, (long long)s->quarantined,
-                s->share * 100);
+        fprintf(
+            out,
+            "scans       %lld of %lld finished, %lld quarantined, %.1f %% of the work\n",
+            (long long)s->finished, (long long)s->scans, (long long)s->quarantined,
+            s->share * 100);
         print_pace(s, out);
         print_news(s, now_unix, out);
     }
     if (s->quarantine_rows > 0)
-        fprintf(out, "quarantine  %lld row%s in quarantine.csv\n", (long long)s->quarantine_rows,
-                s->quarantine_rows == 1 ? "" : "s");
+        fprintf(out, "quarantine  %lld row%s in quarantine.csv\n",
+                (long long)s->quarantine_rows, s->quarantine_rows == 1 ? "" : "s");
 }

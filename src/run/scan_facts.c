@@ -70,7 +70,8 @@ double scan_facts_mean(const struct scan_facts *f)
     return f->has_voxels && counted > 0 ? f->sum / (double)counted : NAN;
 }
 
-/* Headers hold rounded cosines: what is closer than this to an axis was meant to lie on it. */
+/* Headers hold rounded cosines: what is closer than this to an axis was meant to lie on
+ * it. */
 static const double cosine_tolerance = 1e-4;
 
 static bool is_diagonal(const double d[9], double x, double y, double z)
@@ -87,7 +88,7 @@ enum direction_kind direction_kind(const double d[9])
     if (is_diagonal(d, 1, 1, 1))
         return DIRECTION_IDENTITY;
     if (is_diagonal(d, -1, -1, 1))
-        return DIRECTION_PRONE;
+        return DIRECTION_FLIPPED;
     for (int i = 0; i < 9; i++)
         if (fabs(d[i]) > cosine_tolerance && fabs(fabs(d[i]) - 1) > cosine_tolerance)
             return DIRECTION_OBLIQUE;

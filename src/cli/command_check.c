@@ -1,0 +1,119 @@
+/* `pulmo check JOB.cfg`: what the data set of a job is, and what is wrong with it. */
+#include "base/log.h"
+#include "cli/commands.h"
+#include "cli/job_arguments.h"
+#include "comm/comm.h"
+#include "run/survey.h"
+
+enum { OPTION_DEEP = 'd', OPTION_JSON = 'j' };
+
+struct arguments {
+    struct job_arguments job;
+    bool deep, json;
+};
+
+static const struct argp_child children[] = {{&job_arguments_argp, 0, NULL, 0}, {0}};
+
+static const struct argp_option options[] = {
+    {"deep", OPTION_DEEP, NULL, 0, "Read all voxels too: HU range, padding, corrupt data",
+     0},
+    {"json", OPTION_JSON, NULL, 0, "Print one JSON object", 0},
+    {0},
+};
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct arguments *a = state->input;
+    (void)text;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->job;
+        return 0;
+    case OPTION_DEEP:
+        a->deep = true;
+        return 0;
+    case OPTION_JSON:
+        a->json = true;
+        return 0;
+    case ARGP_KEY_END:
+        if (!a->job.job && !a->job.help_keys)
+            argp_error(state, "which job? name a job file, e.g. jobs/detect.cfg");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static const struct argp argp = {
+    .options = options,
+    .parser = parse,
+    .args_doc = "JOB.cfg",
+    .doc = "Describes the data set of a job from headers and lists, and names what is "
+           "wrong with "
+           "it: broken and missing scans, lists and weights that cannot be used, memory "
+           "and disk "
+           "room. With --deep from the voxels too. Under mpirun the ranks share the "
+           "reading.\v"
+           "Exit codes: 0 fine; 1 failed; 2 usage or configuration, a list or weights "
+           "that cannot "
+           "be used; 3 scans are broken, missing or left out.",
+    .children = children,
+};
+
+static int check(const struct comm *c, const struct settings *s,
+                 const struct arguments *a)
+{
+    struct survey survey;
+    struct error err;
+    int exit_code;
+    enum status status = survey_init(&survey, c, s, a->deep, &err);
+    if (status == STATUS_OK && c->rank == 0) {
+        if (a->json)
+            status = survey_print_json(&survey, stdout, &err);
+        else
+            survey_print(&survey, stdout);
+        if (status == STATUS_OK && (fflush(stdout) || ferror(stdout)))
+            status = error_set(&err, STATUS_JOB_FAILED, "the survey cannot be written");
+    }
+    if (status != STATUS_OK && c->rank == 0)
+        log_error("%s", err.message);
+    exit_code =
+        status == STATUS_OK ? survey_exit_code(&survey) : status_exit_code(status);
+    comm_share(c, &exit_code, sizeof exit_code);
+    survey_release(&survey);
+    return exit_code;
+}
+
+int command_check(int argc, char **argv)
+{
+    struct arguments arguments = {0};
+    struct settings settings = {0};
+    struct comm comm;
+    struct error err, unstarted;
+    int exit_code;
+
+    argp_err_exit_status = 2;
+    argp_parse(&argp, argc, argv, 0, NULL, &arguments);
+    if (arguments.job.help_keys) {
+        settings_help(stdout);
+        job_arguments_release(&arguments.job);
+        return 0;
+    }
+    enum status status = job_arguments_settings(&arguments.job, &settings, &err);
+    if (comm_init(&comm, "auto", &unstarted)) {
+        log_error("%s", unstarted.message);
+        return 1;
+    }
+    status = comm_agree(&comm, status, &err);
+    if (status == STATUS_OK) {
+        exit_code = check(&comm, &settings, &arguments);
+    } else {
+        if (comm.rank == 0)
+            log_error("%s", err.message);
+        exit_code = status_exit_code(status);
+    }
+    settings_release(&settings);
+    job_arguments_release(&arguments.job);
+    comm_finish(&comm);
+    return exit_code;
+}

@@ -1,0 +1,44 @@
+#include "run/stage_setup.h"
+
+#include "base/memory.h"
+#include "config/places.h"
+
+enum status stage_model_open(const char *stage, const char *network, const char *weights,
+                             struct model **out, struct error *err)
+{
+    char *folder = NULL, *file = NULL;
+    enum status status = STATUS_OK;
+    TRY(places_conf("models", &folder, err));
+    if (network[0] && !strchr(network, '/')) {
+        if (asprintf(&file, "%s/%s.cfg", folder, network) < 0) {
+            file = NULL;
+            TRY(error_set(err, STATUS_STAGE_MEMORY, "no memory for a path"));
+        }
+    } else if (network[0]) {
+        TRY(text_new(network, &file, err));
+    }
+    status = model_open(file, folder, weights, out, err);
+    if (status != STATUS_OK)
+        error_prefix(err, "%s.weights", stage);
+out:
+    free(folder);
+    free(file);
+    return status;
+}
+
+enum group_erosion stage_erosion(const struct settings *s)
+{
+    if (!strcmp(s->group.erosion, "auto"))
+        return strcmp(s->mode, "book") ? EROSION_IN_PLANE : EROSION_3D;
+    if (!strcmp(s->group.erosion, "3d"))
+        return EROSION_3D;
+    return strcmp(s->group.erosion, "none") ? EROSION_IN_PLANE : EROSION_NONE;
+}
+
+enum conv_algorithm stage_algorithm(const struct settings *s)
+{
+    enum conv_algorithm a = CONV_AUTO;
+    while (strcmp(conv_algorithm_name(a), s->compute.algorithm))
+        a++; /* the table of settings allows the names of the algorithms only */
+    return a;
+}

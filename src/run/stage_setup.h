@@ -1,0 +1,23 @@
+/* The stages as the settings describe them: what a job, `check` and `why` have to read
+ * alike. */
+#ifndef RUN_STAGE_SETUP_H
+#define RUN_STAGE_SETUP_H
+
+#include "base/status.h"
+#include "config/settings.h"
+#include "nn/model.h"
+#include "stage/group.h"
+
+/* Opens weights with a network that is a file, a name of conf/models, or "" (the weights
+ * say). *out is the caller's to free. Errors: model_open's, with "STAGE.weights: " before
+ * them. Not collective. */
+enum status stage_model_open(const char *stage, const char *network, const char *weights,
+                             struct model **out, struct error *err);
+
+/* group.erosion, with "auto" resolved by the mode. */
+enum group_erosion stage_erosion(const struct settings *s);
+
+/* compute.algorithm. */
+enum conv_algorithm stage_algorithm(const struct settings *s);
+
+#endif

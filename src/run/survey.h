@@ -1,0 +1,169 @@
+/*
+ * What a data set is, and what is wrong with it: counted from the headers of all scans
+ * and from the lists beside them, with `deep` from the voxels too. What `pulmo check`
+ * prints.
+ *
+ * Reading headers (and voxels) is shared over the ranks, scan i being rank i % size's;
+ * the rest is rank 0's. Everything is counted there in the order of the scans, so what
+ * comes out is the same for every number of ranks. Memory on rank 0: about 250 bytes a
+ * scan, and one list at a time.
+ */
+#ifndef RUN_SURVEY_H
+#define RUN_SURVEY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "comm/comm.h"
+#include "config/settings.h"
+#include "ct/dataset.h"
+#include "ct/lists.h"
+#include "run/scan_facts.h"
+
+/* Quartiles, linear between the values; all NaN when there are none. */
+struct spread {
+    double low, q1, median, q3, high;
+};
+
+enum { THICKNESS_BINS = 7, DIAMETER_BINS = 7, ELEMENT_KINDS = 16 };
+
+/* Upper bounds of the bins of slice thickness, the last is open; a scan stands in the
+ * first bin whose bound it does not exceed. */
+extern const double thickness_bounds[THICKNESS_BINS - 1];
+/* Lower bounds of the bins of nodule diameter; the first bin holds nodules without one.
+ */
+extern const double diameter_bounds[DIAMETER_BINS];
+
+struct survey_subset {
+    bool asked, present;
+    int64_t scans, broken, unlisted, bytes;
+};
+
+/* One header or voxel statistic needs no scan of its own to be kept: these are counts. */
+struct survey_headers {
+    int64_t scans;                  /* with a good header */
+    struct spread thickness, pixel; /* mm */
+    struct spread size[3];          /* voxels: z, y, x */
+    int64_t thickness_bins[THICKNESS_BINS];
+    int64_t directions[DIRECTION_KINDS];
+    int64_t oblong; /* scans whose pixels are not square */
+    struct {
+        char name[16];
+        int64_t scans;
+    } elements[ELEMENT_KINDS]; /* in the order they were met */
+    int element_count;
+    int64_t compressed, compressed_bytes;
+    int64_t voxels, largest_voxels; /* of all scans, of one */
+    int64_t largest_slice[2];       /* rows, columns of the slice with most voxels */
+};
+
+struct survey_voxels {
+    int64_t scans;
+    int64_t voxels, padding, padded_scans;
+    double low, high, mean; /* HU, without padding */
+    double padding_low;
+    struct spread scan_mean;
+};
+
+enum survey_list_kind {
+    LIST_SERIES,
+    LIST_NODULES,
+    LIST_MALIGNANCY,
+    LIST_CANDIDATES,
+    LIST_EXCLUDED,
+    LIST_KINDS
+};
+
+/* How a list and the scans on disk go together. A row is here when its scan is among the
+ * scans of this job, elsewhere when it is in a subset that the job leaves out (or may be,
+ * when that subset is not on this disk), absent otherwise. */
+struct survey_list {
+    const char *path; /* the settings'; "" when there is none */
+    char *error;      /* why it could not be read, NULL */
+    int64_t scans, rows;
+    int64_t scans_here, rows_here, scans_absent, rows_absent;
+    int64_t rows_outside; /* rows here whose centre lies outside its volume */
+};
+
+enum { MALIGNANCY_NO, MALIGNANCY_YES, MALIGNANCY_UNSAID, MALIGNANCY_KINDS };
+
+struct survey_weights {
+    const char *stage, *path; /* path "": not given */
+    bool needed;
+    char *error; /* why they cannot be used, NULL */
+    char network[64];
+    int64_t parameters,
+        workspace_bytes; /* a thread, for the largest slice of the data set */
+};
+
+struct survey_room {
+    const char *output; /* "": not given */
+    char *folder;       /* output, or the nearest folder above it that is there */
+    int64_t free_bytes; /* -1: not known */
+    int64_t
+        heatmap_bytes; /* that the job's heatmaps would take; 0 without store.heatmaps */
+    int64_t voxel_bytes;  /* the most that a rank holds at once */
+    int64_t thread_bytes; /* the most that a thread works in */
+};
+
+struct survey {
+    const char *root; /* the settings' */
+    struct dataset dataset;
+    bool deep;
+    struct scan_facts *facts; /* of each scan */
+    char **reasons;           /* of each scan: why it is broken; NULL when it is not */
+    int64_t broken, unlisted, bytes;
+    struct survey_subset subsets[DATASET_SUBSETS];
+    struct survey_headers headers;
+    struct survey_voxels voxels;
+
+    struct survey_list lists[LIST_KINDS];
+    bool complete; /* a listed scan that is not found is missing: all subsets could be
+                      looked at */
+    struct series_list series;
+    const char **missing; /* of series */
+    int64_t missing_count;
+    uint8_t *listed; /* of each scan: stands in some list */
+    int64_t nodules[DIAMETER_BINS][MALIGNANCY_KINDS];
+    int64_t unmatched_malignancies; /* rows of no annotated nodule */
+    int64_t candidates[2];          /* by class, of scans that are here */
+
+    struct survey_weights weights[3];
+    struct survey_room room;
+};
+
+/* Surveys the data set of a job; `s` is borrowed while the survey is used. Only rank 0
+ * gets the result. A broken scan and a list that cannot be read are results.
+ * survey_release frees, also after a failure. Errors: STATUS_JOB_CONFIG (there is no such
+ * data set), ...; the same on all ranks. Collective. */
+enum status survey_init(struct survey *v, const struct comm *c, const struct settings *s,
+                        bool deep, struct error *err);
+void survey_release(struct survey *v);
+
+/* 0 fine; 2 a list or weights cannot be used; 3 scans are broken, missing or left out. */
+int survey_exit_code(const struct survey *v);
+
+/* For people; the same as one JSON object. */
+void survey_print(const struct survey *v, FILE *out);
+enum status survey_print_json(const struct survey *v, FILE *out, struct error *err);
+
+/* The parts that it is put together from; local. */
+
+/* *out of `count` values, which are sorted by it. */
+struct spread spread_of(double *values, size_t count);
+/* The bin of a slice thickness, of a diameter (below 0: not measured). */
+int thickness_bin(double mm);
+int diameter_bin(double mm);
+
+/* Fills facts and reasons of v->dataset, on rank 0. Collective. */
+enum status survey_read_scans(struct survey *v, const struct comm *c,
+                              const struct settings *s, struct error *err);
+/* Counts them. */
+enum status survey_count_scans(struct survey *v, const struct settings *s,
+                               struct error *err);
+enum status survey_read_lists(struct survey *v, const struct settings *s,
+                              struct error *err);
+enum status survey_measure_room(struct survey *v, const struct settings *s,
+                                struct error *err);
+
+#endif

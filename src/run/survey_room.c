@@ -1,0 +1,145 @@
+/* What the job will need: weights that fit, room on the disk, memory a rank. */
+#include <sys/statvfs.h>
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "run/record.h"
+#include "run/stage_setup.h"
+#include "run/survey.h"
+
+static int64_t round_up(int64_t n, int64_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
+/* Workspace of one thread: a segmenter's for the largest slice, a classifier's for its
+ * crop. */
+static enum status measure_workspace(const struct survey *v, const struct model *m,
+                                     enum conv_algorithm algorithm,
+                                     struct survey_weights *w, struct error *err)
+{
+    struct model_plan_options options = {.isa = isa_best(), .algorithm = algorithm};
+    struct model_plan *plan;
+    int64_t size[3], step = model_divisor(m);
+    model_crop(m, size);
+    if (model_dimensions(m) == 2) {
+        size[0] = 1;
+        for (int k = 0; k < 2; k++)
+            size[1 + k] = round_up(v->headers.largest_slice[k], step);
+    }
+    if (size[0] * size[1] * size[2] == 0)
+        return STATUS_OK; /* no volume could be read, or the model takes any size */
+    enum status status =
+        model_plan_new(m, size[0], size[1], size[2], &options, &plan, err);
+    if (status != STATUS_OK)
+        return status;
+    w->workspace_bytes = (int64_t)model_plan_workspace_bytes(plan);
+    model_plan_free(plan);
+    return STATUS_OK;
+}
+
+static enum status open_weights(const struct survey *v, const char *network,
+                                enum conv_algorithm algorithm, struct survey_weights *w,
+                                struct error *err)
+{
+    struct model *m;
+    enum status status = stage_model_open(w->stage, network, w->path, &m, err);
+    if (status != STATUS_OK)
+        return status;
+    snprintf(w->network, sizeof w->network, "%s", model_name(m));
+    w->parameters = model_parameters(m);
+    status = measure_workspace(v, m, algorithm, w, err);
+    model_free(m);
+    return status;
+}
+
+static enum status check_weights(struct survey *v, const struct settings *s,
+                                 struct error *err)
+{
+    const char *networks[] = {s->segment.network, s->classify.network,
+                              s->malignancy.network};
+    v->weights[0] =
+        (struct survey_weights){.stage = "segment",
+                                .path = s->segment.weights,
+                                .needed = !strcmp(s->segment.method, "network")};
+    v->weights[1] = (struct survey_weights){
+        .stage = "classify", .path = s->classify.weights, .needed = true};
+    v->weights[2] =
+        (struct survey_weights){.stage = "malignancy", .path = s->malignancy.weights};
+    for (int i = 0; i < 3; i++) {
+        struct survey_weights *w = &v->weights[i];
+        struct error bad;
+        if (!w->path[0])
+            continue;
+        enum status status = open_weights(v, networks[i], stage_algorithm(s), w, &bad);
+        if (status == STATUS_STAGE_MEMORY) {
+            *err = bad;
+            return status;
+        }
+        if (status != STATUS_OK)
+            status = text_new(bad.message, &w->error, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
+/* The folder that `output` would be made in. */
+static enum status existing_folder(const char *path, char **out, struct error *err)
+{
+    enum status status = text_new(path, out, err);
+    while (status == STATUS_OK && !file_is_folder(*out)) {
+        char *above, *here = *out;
+        status = path_folder(here, &above, err);
+        if (status == STATUS_OK) {
+            *out = above;
+            free(here);
+        }
+    }
+    return status;
+}
+
+static enum status measure_disk(struct survey *v, const struct settings *s,
+                                struct error *err)
+{
+    struct survey_room *r = &v->room;
+    struct statvfs disk;
+    r->output = s->output;
+    r->free_bytes = -1;
+    /* Heatmaps stand in slabs of their own until run.h5 is written: twice. */
+    if (s->store.heatmaps)
+        r->heatmap_bytes = 2 * v->headers.voxels * (int64_t)sizeof(float);
+    if (!s->output[0])
+        return STATUS_OK;
+    enum status status = existing_folder(s->output, &r->folder, err);
+    if (status == STATUS_OK && !statvfs(r->folder, &disk))
+        r->free_bytes = (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    return status;
+}
+
+/* Memory besides the program itself. A volume within limits.memory_gb is kept whole; of a
+ * larger one a rank holds the slices of one task. */
+static void estimate_memory(struct survey *v, const struct settings *s)
+{
+    enum { CONTEXT_SLICES = 2 * 3, MASK_BYTES = 2 };
+    struct survey_room *r = &v->room;
+    int64_t plane = v->headers.largest_slice[0] * v->headers.largest_slice[1];
+    int64_t whole = v->headers.largest_voxels * (int64_t)sizeof(float);
+    int64_t window = plane * (SLAB_SLICES + CONTEXT_SLICES) * (int64_t)sizeof(float);
+    r->voxel_bytes = (double)whole <= s->limits.memory_gb * 1e9 ? whole : window;
+    r->voxel_bytes += plane * SLAB_SLICES * MASK_BYTES;
+    for (int i = 0; i < 3; i++)
+        if (v->weights[i].workspace_bytes > r->thread_bytes)
+            r->thread_bytes = v->weights[i].workspace_bytes;
+}
+
+enum status survey_measure_room(struct survey *v, const struct settings *s,
+                                struct error *err)
+{
+    enum status status = STATUS_OK;
+    TRY(check_weights(v, s, err));
+    TRY(measure_disk(v, s, err));
+    estimate_memory(v, s);
+out:
+    return status;
+}

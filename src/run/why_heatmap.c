@@ -1,0 +1,237 @@
+/* The heatmap around a point: the stored one, or the few slices of it that are needed,
+ * computed again. */
+#include <math.h>
+#include <sched.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/memory.h"
+#include "ct/dataset.h"
+#include "ct/volume.h"
+#include "run/stage_setup.h"
+#include "run/why_internal.h"
+#include "stage/segment.h"
+
+/* Slices [first, first + count) of a heatmap, or a stored one. */
+struct heat {
+    struct why *why;
+    struct run_reader *run; /* NULL: values */
+    const float *values;
+    int64_t first;
+};
+
+static enum status value_at(const struct heat *h, const int64_t v[3], double *out,
+                            struct error *err)
+{
+    const struct geometry *g = &h->why->geometry;
+    enum status status = STATUS_OK;
+    float value;
+    if (h->run)
+        status = run_reader_heatmap(h->run, h->why->seriesuid, v, &value, err);
+    else
+        value = h->values[((v[0] - h->first) * g->size[1] + v[1]) * g->size[2] + v[2]];
+    if (status == STATUS_OK)
+        *out = (double)value;
+    return status;
+}
+
+static enum status take(void *context, const int64_t voxel[3], double distance,
+                        struct error *err)
+{
+    const struct heat *h = context;
+    struct why *w = h->why;
+    double value;
+    enum status status = value_at(h, voxel, &value, err);
+    if (status != STATUS_OK)
+        return status;
+    if (!memcmp(voxel, w->voxel, sizeof w->voxel))
+        w->heat_here = value;
+    if (value > w->heat_highest) {
+        w->heat_highest = value;
+        w->heat_highest_mm = distance;
+        memcpy(w->heat_voxel, voxel, sizeof w->heat_voxel);
+    }
+    return STATUS_OK;
+}
+
+static enum status take_all(struct heat *h, struct error *err)
+{
+    h->why->has_heatmap = true;
+    h->why->heat_highest = -1;
+    return why_around(h->why, take, h, err);
+}
+
+/* --- computing it again --- */
+
+/* The scan that the run read, if it still is what it was. */
+static enum status open_source(const struct why *w, const struct why_sources *s,
+                               struct volume **out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct volume_options options = {.allow_outside =
+                                               s->settings.dataset.allow_outside};
+    const struct settings *set = &s->settings;
+    struct dataset d = {0};
+    struct volume *v = NULL;
+    struct hash128 content;
+    char hex[HASH_HEX_BYTES];
+    if (set->dataset.scan[0])
+        TRY(dataset_init_scan(&d, set->dataset.scan, err));
+    else
+        TRY(dataset_init(&d, set->dataset.root, set->dataset.subsets, err));
+    int64_t i = dataset_find(&d, w->seriesuid);
+    if (i < 0)
+        TRY(error_set(err, STATUS_ITEM_IO, "the scan is no longer there"));
+    TRY(volume_open(d.scans[i].path, &options, &v, err));
+    TRY(volume_content(v, &content, err));
+    hash_hex(content, hex);
+    if (strcmp(hex, s->scan.content)) {
+        status = error_set(err, STATUS_ITEM_FORMAT, "%s has changed since the run",
+                           d.scans[i].path);
+        goto out;
+    }
+    *out = v;
+    v = NULL;
+out:
+    if (v)
+        volume_close(v);
+    dataset_release(&d);
+    return status;
+}
+
+/* Clipped HU of slices [low, low + count), to be freed. */
+static enum status read_clipped(struct volume *v, int64_t low, int64_t count, float **out,
+                                struct error *err)
+{
+    static const float hu_low = -1000, hu_high = 1000;
+    const struct geometry *g = volume_geometry(v);
+    size_t plane = (size_t)g->size[1] * (size_t)g->size[2];
+    float *hu = NULL;
+    enum status status = STATUS_OK;
+    TRY(memory_new(plane * (size_t)count, sizeof *hu, "slices", (void **)&hu, err));
+    TRY(volume_read(v, low, count, hu, err));
+    for (size_t i = 0; i < plane * (size_t)count; i++)
+        hu[i] = fminf(fmaxf(hu[i], hu_low), hu_high);
+    *out = hu;
+    hu = NULL;
+out:
+    free(hu);
+    return status;
+}
+
+static int cores(void)
+{
+    cpu_set_t allotted;
+    return sched_getaffinity(0, sizeof allotted, &allotted) ? 1 : CPU_COUNT(&allotted);
+}
+
+/* Heatmap of slices [first, first + count), to be freed. */
+static enum status segment(const struct why_sources *s, struct volume *v,
+                           const struct model *m, int64_t first, int64_t count,
+                           float **out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct geometry *g = volume_geometry(v);
+    size_t plane = (size_t)g->size[1] * (size_t)g->size[2];
+    struct segment_options o = {.threshold = s->settings.segment.threshold,
+                                .threads = cores()};
+    struct segmenter *segmenter = NULL;
+    const float **planes = NULL;
+    float *hu = NULL, *heatmap = NULL;
+    uint8_t *mask = NULL;
+    o.plan.algorithm = stage_algorithm(&s->settings);
+    TRY(isa_parse(s->settings.compute.isa, &o.plan.isa, err));
+    isa_use(o.plan.isa);
+    TRY(segmenter_new(m, g->size[1], g->size[2], &o, &segmenter, err));
+    int64_t context = segmenter_context(segmenter), last = g->size[0] - 1;
+    int64_t low = first > context ? first - context : 0;
+    int64_t high =
+        first + count - 1 + context < last ? first + count - 1 + context : last;
+    TRY(read_clipped(v, low, high - low + 1, &hu, err));
+    TRY(memory_new((size_t)(count + 2 * context), sizeof *planes, "slices",
+                   (void **)&planes, err));
+    for (int64_t i = 0; i < count + 2 * context; i++) {
+        int64_t z = first - context + i;
+        z = z < low ? low : z > high ? high : z;
+        planes[i] = hu + (size_t)(z - low) * plane;
+    }
+    TRY(memory_new(plane * (size_t)count, 1, "mask", (void **)&mask, err));
+    TRY(memory_new(plane * (size_t)count, sizeof *heatmap, "heatmap", (void **)&heatmap,
+                   err));
+    TRY(segmenter_run(segmenter, planes, count, mask, heatmap, NULL, NULL, err));
+    *out = heatmap;
+    heatmap = NULL;
+out:
+    segmenter_free(segmenter);
+    free(planes);
+    free(hu);
+    free(mask);
+    free(heatmap);
+    return status;
+}
+
+struct slice_range {
+    int64_t low, high;
+};
+
+static enum status widen(void *context, const int64_t voxel[3], double distance,
+                         struct error *err)
+{
+    struct slice_range *r = context;
+    (void)distance;
+    (void)err;
+    r->low = voxel[0] < r->low ? voxel[0] : r->low;
+    r->high = voxel[0] > r->high ? voxel[0] : r->high;
+    return STATUS_OK;
+}
+
+static enum status compute(struct why *w, const struct why_sources *s, float **values,
+                           struct slice_range *range, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct settings *set = &s->settings;
+    struct volume *v = NULL;
+    struct model *m = NULL;
+    *range = (struct slice_range){w->voxel[0], w->voxel[0]};
+    TRY(open_source(w, s, &v, err));
+    TRY(stage_model_open("segment", set->segment.network, set->segment.weights, &m, err));
+    TRY(why_around(w, widen, range, err));
+    TRY(segment(s, v, m, range->low, range->high - range->low + 1, values, err));
+out:
+    if (v)
+        volume_close(v);
+    model_free(m);
+    return status;
+}
+
+enum status why_heatmap(struct why *w, const struct why_sources *s, struct error *err)
+{
+    float here, *values = NULL;
+    struct error none;
+    struct slice_range range;
+    struct heat h = {.why = w, .run = s->run};
+    enum status status;
+    w->heat_threshold = s->settings.segment.threshold;
+    if (strcmp(s->settings.segment.method, "network")) {
+        snprintf(w->heatmap_note, sizeof w->heatmap_note,
+                 "candidates were taken from a list");
+        return STATUS_OK;
+    }
+    if (run_reader_heatmap(s->run, w->seriesuid, w->voxel, &here, &none) == STATUS_OK) {
+        w->heatmap_is_stored = true;
+        return take_all(&h, err);
+    }
+    status = compute(w, s, &values, &range, &none);
+    if (status != STATUS_OK) {
+        snprintf(w->heatmap_note, sizeof w->heatmap_note,
+                 "not stored (store.heatmaps), and not to be computed again: %.400s",
+                 none.message);
+        return STATUS_OK;
+    }
+    h.run = NULL;
+    h.values = values;
+    h.first = range.low;
+    status = take_all(&h, err);
+    free(values);
+    return status;
+}
