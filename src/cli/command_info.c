@@ -10,6 +10,7 @@
 #include "config/tree.h"
 #include "ct/volume.h"
 #include "io/run_reader.h"
+#include "io/tensor_file.h"
 
 enum {
     OPTION_DEEP = 'd',
@@ -129,21 +130,23 @@ static enum status info_configuration(const char *path, const struct info_option
     return network ? info_network(path, o, err) : info_job(path, err);
 }
 
-/* What opens as a run's store is one; else it is held for weights, and when it is none of
- * them either both reasons are told. */
+/* Weights are tried first; what is neither they nor a store has both reasons told. */
 static enum status info_hdf5(const char *path, const struct info_options *o,
                              struct error *err)
 {
+    struct tensor_file weights;
     struct run_reader *store;
-    struct error no_store;
-    if (run_reader_open(path, &store, &no_store) == STATUS_OK) {
-        run_reader_close(store);
-        return info_store(path, err);
-    }
-    enum status status = info_weights(path, o, err);
-    if (status != STATUS_OK)
-        error_prefix(err, "neither a run's store (%.300s) nor weights", no_store.message);
-    return status;
+    struct error no_weights, no_store;
+    enum status status = tensor_file_init(&weights, path, &no_weights);
+    tensor_file_release(&weights);
+    if (status == STATUS_OK)
+        return info_weights(path, o, err);
+    if (run_reader_open(path, &store, &no_store) != STATUS_OK)
+        return error_set(err, STATUS_ITEM_FORMAT,
+                         "neither a run's store (%.400s) nor weights (%.400s)",
+                         no_store.message, no_weights.message);
+    run_reader_close(store);
+    return info_store(path, err);
 }
 
 static enum status info(const struct arguments *a, struct error *err)

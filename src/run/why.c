@@ -178,6 +178,17 @@ static void find_nodule(struct why *w, const struct settings *s)
 
 /* --- candidates --- */
 
+/* Whether a candidate is what the component at the point became, rather than `than`: it
+ * has as many voxels, and its weighted centre is nearer to that of the voxels. */
+static bool is_own(const struct why *w, const struct run_store_candidate *c,
+                   const struct why_match *than)
+{
+    if (w->component_voxels == 0 || c->voxels != w->component_voxels)
+        return false;
+    return than->rank < 0 || distance_mm(c->xyz, w->component_centre) <
+                                 distance_mm(than->candidate.xyz, w->component_centre);
+}
+
 /* The list is sorted: the first within reach is the most probable. */
 static enum status find_candidates(struct why *w, const struct why_sources *s,
                                    struct error *err)
@@ -192,9 +203,10 @@ static enum status find_candidates(struct why *w, const struct why_sources *s,
         double diameter = w->nodule_mm >= 0 ? w->nodule_mm : list[i].diameter_mm;
         if (w->nearest.rank < 0 || match.distance_mm < w->nearest.distance_mm)
             w->nearest = match;
-        if (match.distance_mm >= fmax(WHY_RADIUS_MM, WHY_DIAMETER_SHARE * diameter))
-            continue;
-        if (w->in_reach++ == 0)
+        if (is_own(w, &list[i], &w->own))
+            w->own = match;
+        if (match.distance_mm < fmax(WHY_RADIUS_MM, WHY_DIAMETER_SHARE * diameter) &&
+            w->in_reach++ == 0)
             w->best = match;
     }
     free(list);
@@ -233,7 +245,7 @@ enum status why_init(struct why *w, const char *folder, const char *seriesuid,
 {
     enum status status = STATUS_OK;
     struct why_sources s = {0};
-    *w = (struct why){.best.rank = -1, .nearest.rank = -1};
+    *w = (struct why){.best.rank = -1, .nearest.rank = -1, .own.rank = -1};
     memcpy(w->xyz, xyz, sizeof w->xyz);
     TRY(open_run(&s, folder, err));
     w->classify_threshold = s.settings.classify.threshold;

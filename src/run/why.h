@@ -67,12 +67,12 @@ struct why {
     bool has_mask;
     const char *erosion;
     struct why_mask mask, eroded;
-    int64_t component_voxels, min_voxels; /* 0: the point has no component */
-    double component_mm;                  /* from the point to its centre */
+    int64_t component_voxels, min_voxels;     /* 0: the point has no component */
+    double component_centre[3], component_mm; /* in mm; its distance from the point */
 
     int64_t candidate_count, in_reach;
-    struct why_match best,
-        nearest; /* the most probable within reach; the nearest of all */
+    /* The most probable within reach; the nearest of all; what the component became. */
+    struct why_match best, nearest, own;
     double classify_threshold, malignancy_threshold;
     enum why_verdict verdict;
 };

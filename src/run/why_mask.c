@@ -87,7 +87,7 @@ static enum status measure(struct why *w, uint8_t *mask, const int64_t start[3],
 {
     enum status status = STATUS_OK;
     struct stack t = {0};
-    double sum[3] = {0}, centre[3], distance = 0;
+    double sum[3] = {0}, distance = 0;
     TRY(push(&t, mask, &w->geometry, start, err));
     while (t.count > 0) {
         int64_t v[3], n[3];
@@ -104,9 +104,10 @@ static enum status measure(struct why *w, uint8_t *mask, const int64_t start[3],
     }
     for (int k = 0; k < 3; k++)
         sum[k] /= (double)w->component_voxels;
-    geometry_to_mm(&w->geometry, sum, centre);
+    geometry_to_mm(&w->geometry, sum, w->component_centre);
     for (int k = 0; k < 3; k++)
-        distance += (centre[k] - w->xyz[k]) * (centre[k] - w->xyz[k]);
+        distance +=
+            (w->component_centre[k] - w->xyz[k]) * (w->component_centre[k] - w->xyz[k]);
     w->component_mm = sqrt(distance);
 out:
     free(t.voxels);

@@ -40,6 +40,16 @@ static void print_heatmap(const struct why *w, FILE *out)
             (long long)w->heat_voxel[2], w->heatmap_is_stored ? "" : " (computed again)");
 }
 
+/* The mask was made from the heatmap; where rounding cannot explain a difference, the
+ * weights are not those of the run. */
+static bool contradicts_mask(const struct why *w)
+{
+    static const double rounding = 1e-3;
+    return w->has_heatmap && w->has_mask &&
+           fabs(w->heat_here - w->heat_threshold) > rounding &&
+           (w->heat_here > w->heat_threshold) != w->mask.here;
+}
+
 static void print_mask(const char *name, const char *what, const struct why_mask *m,
                        FILE *out)
 {
@@ -57,6 +67,10 @@ static void print_masks(const struct why *w, FILE *out)
         return;
     snprintf(what, sizeof what, "above %g", w->heat_threshold);
     print_mask("threshold", what, &w->mask, out);
+    if (contradicts_mask(w))
+        fprintf(out, "             which is not what the heatmap says: the weights are "
+                     "not those of "
+                     "the run\n");
     snprintf(what, sizeof what, "left by erosion \"%s\"", w->erosion);
     print_mask("erosion", what, &w->eroded, out);
     if (w->component_voxels == 0)
@@ -97,7 +111,9 @@ static void print_candidates(const struct why *w, FILE *out)
     if (w->in_reach > 1)
         fprintf(out, "             the most probable of %lld within reach\n",
                 (long long)w->in_reach);
-    if (w->nearest.rank != w->best.rank)
+    if (w->own.rank >= 0 && w->own.rank != w->best.rank)
+        print_match("component's", w, &w->own, out);
+    if (w->nearest.rank != w->best.rank && w->nearest.rank != w->own.rank)
         print_match("nearest", w, &w->nearest, out);
 }
 
