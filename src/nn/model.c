@@ -102,10 +102,8 @@ static enum status network_by_tensors(const struct descriptions *d, const char *
         double share;
         enum status status =
             try_network(d->paths[i], weights, weights_path, &share, &mismatch);
-        if (status == STATUS_STAGE_MEMORY) {
-            *err = mismatch;
-            return status;
-        }
+        if (status == STATUS_STAGE_MEMORY)
+            return error_set(err, status, "%s", mismatch.message);
         if (status == STATUS_OK && found)
             return error_set(err, STATUS_JOB_CONFIG,
                              "%s fits several networks, %s and %s: name one",

@@ -369,13 +369,14 @@ enum status network_init(struct network *n, const char *path, struct error *err)
 {
     enum status status;
     struct reader r = {.network = n, .err = err};
+    struct error unread; /* of an item, as files are by default; here it stops the job */
     char *text = NULL;
     size_t bytes;
 
     *n = (struct network){.path = NULL};
     TRY(text_new(path, &n->path, err));
-    if (file_read(path, DESCRIPTION_BYTES_MAX, &text, &bytes, err) != STATUS_OK) {
-        status = err ? (err->code = STATUS_JOB_CONFIG) : STATUS_JOB_CONFIG;
+    if (file_read(path, DESCRIPTION_BYTES_MAX, &text, &bytes, &unread) != STATUS_OK) {
+        status = error_set(err, STATUS_JOB_CONFIG, "%s", unread.message);
         goto out;
     }
     n->content = hash128(text, bytes);
