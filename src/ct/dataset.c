@@ -167,6 +167,19 @@ out:
     return status;
 }
 
+/* A folder, a pipe or a device with the name of a volume. */
+static enum status note_no_file(struct builder *b, const char *path, struct error *err)
+{
+    char *seriesuid;
+    enum status status = volume_seriesuid(path, &seriesuid, err);
+    if (status != STATUS_OK)
+        return status;
+    status =
+        add_problem(b, err, seriesuid, "%s: called like a volume, but no file", path);
+    free(seriesuid);
+    return status;
+}
+
 static enum status scan_folder(struct builder *b, const char *folder, int subset,
                                struct error *err)
 {
@@ -181,7 +194,7 @@ static enum status scan_folder(struct builder *b, const char *folder, int subset
             TRY(add_scan(b, path, subset, err));
             continue;
         }
-        status = add_problem(b, err, "", "%s: called like a volume, but no file", path);
+        status = note_no_file(b, path, err);
         free(path);
         TRY(status);
     }

@@ -197,6 +197,7 @@ static void what_is_left_out_is_said(void **state)
     assert_int_equal(d.problem_count, 2);
     assert_non_null(strstr(d.problems[0].sentence,
                            "subset0/b.nii: called like a volume, but no file"));
+    assert_string_equal(d.problems[0].seriesuid, "b");
     assert_non_null(
         strstr(d.problems[1].sentence, "1 volumes beside the subset folders"));
     assert_non_null(strstr(d.problems[1].sentence, "stray.mhd"));
