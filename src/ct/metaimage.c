@@ -73,7 +73,11 @@ static enum status place_data(const struct data_file *f, struct metaimage_header
     if (h->local)
         TRY(place_local(f, h, bytes, p, err));
     else if (!allow_outside)
-        TRY(file_series_check_inside(&p->series, err));
+        status = file_series_check_inside(&p->series, err);
+    if (status != STATUS_OK) {
+        error_prefix(err, "ElementDataFile");
+        goto out;
+    }
     TRY(path_folder(f->path, &p->series.folder, err));
     p->file_voxel_bytes = bytes / p->series.count;
 out:

@@ -61,7 +61,7 @@ static const struct {
 struct reading {
     char *text, *next;
     size_t line;
-    bool whole;
+    bool whole, has_nul; /* has_nul: cut short by it */
     struct {
         const char *key, *value; /* NULL: not given */
     } fields[FIELDS];
@@ -132,7 +132,8 @@ static enum status take_lines(struct reading *r, bool *complete, struct error *e
             return !r->whole
                        ? STATUS_OK
                        : error_set(err, STATUS_ITEM_FORMAT,
-                                   "ElementDataFile is missing: no MetaImage header");
+                                   "ElementDataFile is missing%s: no MetaImage header",
+                                   r->has_nul ? " before the first NUL byte" : "");
         if (*line == '\0')
             continue;
         enum status status = take_line(r, line, err);
@@ -393,7 +394,8 @@ enum status metaimage_header_parse(const char *text, size_t bytes, bool whole,
     if (!r.text)
         return error_set(err, STATUS_STAGE_MEMORY, "no memory for a header");
     /* What is cut short by a NUL is as whole as it gets: a header holds none. */
-    r.whole = whole || strlen(r.text) < bytes;
+    r.has_nul = strlen(r.text) < bytes;
+    r.whole = whole || r.has_nul;
     r.next = r.text;
     TRY(take_lines(&r, complete, err));
     if (!*complete)
