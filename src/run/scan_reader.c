@@ -147,9 +147,25 @@ static enum status move_window(struct reading *r, int64_t first, int64_t count)
     return status;
 }
 
+/* Reads from the first slice on until it fails too, so that r->error is the first of a volume with
+ * several: what is said of a bad scan must not depend on which of its slabs came first. */
+static void find_first_failure(struct reading *r)
+{
+    int64_t end = r->first + r->count;
+    for (int64_t z = 0, n; z < end; z += n) {
+        n = end - z < r->window_room ? end - z : r->window_room;
+        if (!r->present)
+            r->window_first = z;
+        if (fill(r, z, n) != STATUS_OK)
+            break;
+    }
+    r->window_count = 0;
+}
+
 static enum status read_slices(struct reading *r)
 {
     int64_t depth = volume_geometry(r->volume)->size[0];
+    enum status status;
     size_t plane = plane_voxels(r);
     if (!r->hu && (double)plane * (double)depth * sizeof *r->hu <= (double)r->memory_bytes) {
         r->hu = calloc(plane * (size_t)depth, sizeof *r->hu);
@@ -160,8 +176,12 @@ static enum status read_slices(struct reading *r)
         r->window_room = depth;
     }
     if (r->present)
-        return fill_missing(r, r->first, r->count);
-    return move_window(r, r->first, r->count);
+        status = fill_missing(r, r->first, r->count);
+    else
+        status = move_window(r, r->first, r->count);
+    if ((status == STATUS_ITEM_IO || status == STATUS_ITEM_FORMAT) && r->first > 0)
+        find_first_failure(r);
+    return status;
 }
 
 static enum status serve(struct reading *r)
