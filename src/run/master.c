@@ -65,13 +65,28 @@ static void stop_when_asked(struct loop *l)
 
 /* --- results --- */
 
+/* Stops the job when more scans are quarantined than limits.quarantine puts up with. */
+static void hold_quarantine(struct loop *l)
+{
+    const struct master *m = l->m;
+    struct error err;
+    size_t count;
+    const struct quarantined *q = ledger_quarantined(m->ledger, &count);
+    if ((int64_t)count <= m->quarantine_limit)
+        return;
+    error_set(&err, STATUS_JOB_FAILED,
+              "%zu scans are quarantined, limits.quarantine allows %lld; the last: %s, %s: %s",
+              count, (long long)m->quarantine_limit, q[count - 1].seriesuid, q[count - 1].stage,
+              q[count - 1].reason);
+    stop(l, &err);
+}
+
 /* A bad scan is set aside; any other failure stops the job. */
 static void fail(struct loop *l, const struct task *t, const char *stage,
                  const struct error *error)
 {
     struct master *m = l->m;
     struct error err;
-    size_t quarantined;
     const char *uid = m->dataset->scans[t->scan].seriesuid;
 
     if (!status_is_item(error->code)) {
@@ -87,13 +102,7 @@ static void fail(struct loop *l, const struct task *t, const char *stage,
         stop(l, &err);
         return;
     }
-    ledger_quarantined(m->ledger, &quarantined);
-    if ((int64_t)quarantined > m->quarantine_limit) {
-        error_set(&err, STATUS_JOB_FAILED,
-                  "%zu scans are quarantined, limits.quarantine allows %lld; the last: %s: %s",
-                  quarantined, (long long)m->quarantine_limit, uid, error->message);
-        stop(l, &err);
-    }
+    hold_quarantine(l);
 }
 
 static void enter(struct loop *l, const struct task *t, const void *payload, size_t bytes)
@@ -308,6 +317,7 @@ enum status master_run(struct master *m, struct detector *detector, struct error
     struct loop l = {.m = m, .synced = clock_seconds()};
     enum status status = STATUS_OK;
     progress_show(m->progress, schedule_counts(m->schedule), "detect", false);
+    hold_quarantine(&l); /* what the data set left out before any work */
     if (detector)
         work_alone(&l, detector);
     else
