@@ -80,6 +80,24 @@ out:
     return status;
 }
 
+/* What the list of candidates says: places by scan. */
+static enum status hash_list(const struct candidate_list *l, struct hash128 *out,
+                             struct error *err)
+{
+    struct hash *h;
+    enum status status = hash_new(&h, err);
+    if (status != STATUS_OK)
+        return status;
+    for (size_t i = 0; i < l->series_count; i++) {
+        hash_update(h, l->seriesuids[i], strlen(l->seriesuids[i]) + 1);
+        for (size_t k = l->starts[i]; k < l->starts[i + 1]; k++)
+            hash_update(h, l->rows[k].xyz, sizeof l->rows[k].xyz);
+    }
+    *out = hash_digest(h);
+    hash_free(h);
+    return STATUS_OK;
+}
+
 static enum status open_models(struct detector *d, struct error *err)
 {
     const struct settings *s = d->settings;
@@ -98,6 +116,7 @@ static enum status open_models(struct detector *d, struct error *err)
         }
     } else {
         TRY(candidate_list_init(&d->listed, s->dataset.candidates, err));
+        TRY(hash_list(&d->listed, &d->listed_content, err));
     }
     TRY(open_model("classify", s->classify.network, s->classify.weights, &d->classify_model,
                    err));
@@ -172,7 +191,7 @@ enum status detector_identity(const struct detector *d, char **out, struct error
     hex_of(d->classify_model, classify);
     hex_of(d->malignancy_model, malignancy);
     if (!uses_network(d->settings))
-        hash_hex(hash128(d->listed.rows, d->listed.row_count * sizeof *d->listed.rows), list);
+        hash_hex(d->listed_content, list);
     if (asprintf(out,
                  "instruction-set %s\nsegment-numerics %d\ngroup-numerics %d\n"
                  "classify-numerics %d\ndiagnose-numerics %d\nsegment.weights %s\n"
