@@ -31,6 +31,14 @@ static void write_line(const char *line, size_t length)
     }
 }
 
+/* File names may hold anything: none shall begin a line of ours or speak to the terminal. */
+static void make_printable(char *text, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = '?';
+}
+
 static void log_line(const char *level, const char *format, va_list arguments)
 {
     char line[LINE_BYTES];
@@ -44,9 +52,11 @@ static void log_line(const char *level, const char *format, va_list arguments)
     else
         n += (size_t)snprintf(line + n, sizeof line - n, "pulmo: %s", level);
     int used = vsnprintf(line + n, sizeof line - n - 1, format, arguments);
+    size_t text = n;
     n += used < 0 ? 0 : (size_t)used;
     if (n > sizeof line - 2)
         n = sizeof line - 2;
+    make_printable(line + text, n - text);
     line[n++] = '\n';
     write_line(line, n);
 }
