@@ -29,92 +29,115 @@ static inline int64_t smaller(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Input voxels [from[i], to[i]) of axis i that a window covers. */
-struct window {
-    int64_t from[3], to[3];
+/* Input voxels [from, to) of one axis that the window of output voxel `out` covers. */
+struct span {
+    int64_t from, to;
 };
 
-static struct window window_at(const struct pool_shape *s, const struct view *in,
-                               int64_t z, int64_t y, int64_t x)
+static struct span span_at(const struct pool_shape *s, int axis, int64_t out,
+                           int64_t size)
 {
-    const int64_t out[3] = {z, y, x}, size[3] = {in->depth, in->height, in->width};
-    struct window w;
-    for (int i = 0; i < 3; i++) {
-        int64_t from = out[i] * s->stride[i] - s->pad[i];
-        w.from[i] = larger(from, 0);
-        w.to[i] = smaller(from + s->kernel[i], size[i]);
-    }
-    return w;
+    const int64_t from = out * s->stride[axis] - s->pad[axis];
+    return (struct span){larger(from, 0), smaller(from + s->kernel[axis], size)};
 }
 
-/* `lanes` channels of one window; inlined with a constant number of lanes. */
-static inline __attribute__((always_inline)) void
-max_lanes(const struct window *w, const struct view *in, int c, int lanes, float *out)
+/* One window: `rows` x `columns` of voxels in each of `slices` slices, from `in` on. */
+struct window {
+    const float *in;
+    int64_t slices, rows, columns;
+    int64_t stride_d, stride_h, stride_w;
+};
+
+/* `lanes` channels of a window; inlined with a constant number of lanes. */
+static inline __attribute__((always_inline)) void max_lanes(const struct window *w, int c,
+                                                            int lanes, float *out)
 {
     float best[LANES];
-    const float *first = at(in, w->from[0], w->from[1], w->from[2]) + c;
     for (int l = 0; l < lanes; l++)
-        best[l] = first[l];
-    for (int64_t z = w->from[0]; z < w->to[0]; z++)
-        for (int64_t y = w->from[1]; y < w->to[1]; y++)
-            for (int64_t x = w->from[2]; x < w->to[2]; x++) {
-                const float *v = at(in, z, y, x) + c;
+        best[l] = w->in[c + l];
+    for (int64_t z = 0; z < w->slices; z++)
+        for (int64_t y = 0; y < w->rows; y++) {
+            const float *v = w->in + z * w->stride_d + y * w->stride_h + c;
+            for (int64_t x = 0; x < w->columns; x++, v += w->stride_w)
                 for (int l = 0; l < lanes; l++)
                     best[l] = v[l] > best[l] ? v[l] : best[l];
-            }
+        }
     for (int l = 0; l < lanes; l++)
         out[c + l] = best[l];
 }
 
-static inline __attribute__((always_inline)) void sum_lanes(const struct window *w,
-                                                            const struct view *in, int c,
-                                                            int lanes, float factor,
-                                                            float *out)
+static inline __attribute__((always_inline)) void
+mean_lanes(const struct window *w, int c, int lanes, float factor, float *out)
 {
     float sum[LANES] = {0};
-    for (int64_t z = w->from[0]; z < w->to[0]; z++)
-        for (int64_t y = w->from[1]; y < w->to[1]; y++)
-            for (int64_t x = w->from[2]; x < w->to[2]; x++) {
-                const float *v = at(in, z, y, x) + c;
+    for (int64_t z = 0; z < w->slices; z++)
+        for (int64_t y = 0; y < w->rows; y++) {
+            const float *v = w->in + z * w->stride_d + y * w->stride_h + c;
+            for (int64_t x = 0; x < w->columns; x++, v += w->stride_w)
                 for (int l = 0; l < lanes; l++)
                     sum[l] += v[l];
-            }
+        }
     for (int l = 0; l < lanes; l++)
         out[c + l] = sum[l] * factor;
+}
+
+static inline void max_window(const struct window *w, int channels, float factor,
+                              float *out)
+{
+    int c = 0;
+    (void)factor;
+    for (; c + LANES <= channels; c += LANES)
+        max_lanes(w, c, LANES, out);
+    for (; c < channels; c++)
+        max_lanes(w, c, 1, out);
+}
+
+static inline void mean_window(const struct window *w, int channels, float factor,
+                               float *out)
+{
+    int c = 0;
+    for (; c + LANES <= channels; c += LANES)
+        mean_lanes(w, c, LANES, factor, out);
+    for (; c < channels; c++)
+        mean_lanes(w, c, 1, factor, out);
+}
+
+typedef void pool_window(const struct window *w, int channels, float factor, float *out);
+
+static inline __attribute__((always_inline)) void pool_forward(const struct pool_shape *s,
+                                                               const struct view *in,
+                                                               const struct view *out,
+                                                               pool_window *pool)
+{
+    const float factor =
+        1.0f / (float)((int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2]);
+    struct window w = {
+        .stride_d = in->stride_d, .stride_h = in->stride_h, .stride_w = in->stride_w};
+    for (int64_t z = 0; z < out->depth; z++)
+        for (int64_t y = 0; y < out->height; y++) {
+            const struct span slices = span_at(s, 0, z, in->depth);
+            const struct span rows = span_at(s, 1, y, in->height);
+            w.slices = slices.to - slices.from;
+            w.rows = rows.to - rows.from;
+            for (int64_t x = 0; x < out->width; x++) {
+                const struct span columns = span_at(s, 2, x, in->width);
+                w.columns = columns.to - columns.from;
+                w.in = at(in, slices.from, rows.from, columns.from);
+                pool(&w, in->channels, factor, at(out, z, y, x));
+            }
+        }
 }
 
 void max_pool_forward(const struct pool_shape *s, const struct view *in,
                       const struct view *out)
 {
-    for (int64_t z = 0; z < out->depth; z++)
-        for (int64_t y = 0; y < out->height; y++)
-            for (int64_t x = 0; x < out->width; x++) {
-                const struct window w = window_at(s, in, z, y, x);
-                float *to = at(out, z, y, x);
-                int c = 0;
-                for (; c + LANES <= in->channels; c += LANES)
-                    max_lanes(&w, in, c, LANES, to);
-                for (; c < in->channels; c++)
-                    max_lanes(&w, in, c, 1, to);
-            }
+    pool_forward(s, in, out, max_window);
 }
 
 void average_pool_forward(const struct pool_shape *s, const struct view *in,
                           const struct view *out)
 {
-    const float factor =
-        1.0f / (float)((int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2]);
-    for (int64_t z = 0; z < out->depth; z++)
-        for (int64_t y = 0; y < out->height; y++)
-            for (int64_t x = 0; x < out->width; x++) {
-                const struct window w = window_at(s, in, z, y, x);
-                float *to = at(out, z, y, x);
-                int c = 0;
-                for (; c + LANES <= in->channels; c += LANES)
-                    sum_lanes(&w, in, c, LANES, factor, to);
-                for (; c < in->channels; c++)
-                    sum_lanes(&w, in, c, 1, factor, to);
-            }
+    pool_forward(s, in, out, mean_window);
 }
 
 void batch_norm_fold(const float *weight, const float *bias, const float *mean,

@@ -47,7 +47,7 @@ struct weight {
     float values[4096];
 };
 
-static struct weight weights[40];
+static struct weight weights[64];
 static int weight_count;
 
 static const float *weight_of(const char *layer, const char *suffix)
@@ -62,6 +62,7 @@ static const float *weight_of(const char *layer, const char *suffix)
 
 static void add_weight(const char *name, int rank, const hsize_t *shape)
 {
+    assert_true(weight_count < (int)(sizeof weights / sizeof weights[0]));
     struct weight *w = &weights[weight_count++];
     size_t count = 1;
     w->name = name;
