@@ -1,9 +1,10 @@
 /*
  * A worker's hands: does one task of a scan at a time, with the models of the job.
  *
- * What a task needs beyond the scan itself comes with the order (masks for grouping, candidates
- * for classification) and what it makes goes back as a record's payload, so any worker can do
- * any task of any scan. Local to a rank; reading is bounded by the deadline, computing polls.
+ * What a task needs beyond the scan itself comes with the order (masks for grouping,
+ * candidates for classification) and what it makes goes back as a record's payload, so
+ * any worker can do any task of any scan. Local to a rank; reading is bounded by the
+ * deadline, computing polls.
  */
 #ifndef RUN_DETECTOR_H
 #define RUN_DETECTOR_H
@@ -20,7 +21,8 @@
 /* A task with all that is needed to do it. Texts and payload are borrowed. */
 struct order {
     struct task task;
-    struct hash128 identity; /* of OPEN: what the scan's files were when it was recorded */
+    struct hash128
+        identity; /* of OPEN: what the scan's files were when it was recorded */
     const char *seriesuid, *path;
     const void *payload; /* GROUP: masks slab after slab; CLASSIFY: struct candidate [] */
     size_t bytes;
@@ -35,15 +37,17 @@ const char *timing_name(enum timing t);
 
 struct detector;
 
-/* Opens the models and lists that the settings name. Errors: STATUS_JOB_CONFIG, ... Not collective:
- * the caller agrees. `threads` computing threads; heatmaps go to `heatmap_folder`. */
+/* Opens the models and lists that the settings name. Errors: STATUS_JOB_CONFIG, ... Not
+ * collective: the caller agrees. `threads` computing threads; heatmaps go to
+ * `heatmap_folder`. */
 enum status detector_new(const struct settings *s, enum isa isa, int threads,
                          const char *heatmap_folder, detector_poll *poll, void *context,
                          struct detector **out, struct error *err);
 void detector_free(struct detector *d);
 
-/* What the results depend on beside the scans and the binding settings: numerics versions, content
- * of models and lists, instruction set; one "name value" a line. To be freed. */
+/* What the results depend on beside the scans and the binding settings: numerics
+ * versions, content of models and lists, instruction set; one "name value" a line. To be
+ * freed. */
 enum status detector_identity(const struct detector *d, char **out, struct error *err);
 
 /* Does a task; *payload is the record's, to be freed. On failure `stage` names where. */

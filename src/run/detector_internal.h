@@ -1,0 +1,45 @@
+/*
+ * What the two halves of the detector share: detector.c makes it and says what it is,
+ * detector_tasks.c does the tasks.
+ */
+#ifndef RUN_DETECTOR_INTERNAL_H
+#define RUN_DETECTOR_INTERNAL_H
+
+#include <stdbool.h>
+
+#include "ct/lists.h"
+#include "nn/model.h"
+#include "run/detector.h"
+#include "run/scan_reader.h"
+#include "stage/classify.h"
+#include "stage/segment.h"
+
+struct detector {
+    const struct settings *settings;
+    struct model_plan_options plan;
+    int threads;
+    const char *heatmap_folder;
+    detector_poll *poll;
+    void *context;
+
+    struct scan_reader *reader;
+    struct model *segment_model, *classify_model, *malignancy_model;
+    struct candidate_list listed;
+    struct hash128 listed_content;
+    struct classifier *classifier, *malignancy;
+    struct segmenter *segmenter; /* for slices of segmenter_size */
+    int64_t segmenter_size[2];
+    double timings[TIMING_COUNT];
+};
+
+static inline bool detector_uses_network(const struct settings *s)
+{
+    return !strcmp(s->segment.method, "network");
+}
+
+static inline bool detector_is_book(const struct settings *s)
+{
+    return !strcmp(s->mode, "book");
+}
+
+#endif
