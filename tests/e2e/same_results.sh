@@ -65,7 +65,7 @@ for folder in ranks1 one1 listed1; do
     "$python" "$PULMO_SOURCE/tests/lib/results.py" order $folder/candidates.csv
 done
 
-promise "millimetres and centres of mass as numpy has them: identity, -1 -1 1, three oblique directions, each erosion"
+promise "millimetres and centres of mass as numpy has them (identity, -1 -1 1, oblique; each erosion)"
 "$python" - >"$work/directions" <<'PYTHON'
 import numpy as np
 
@@ -82,16 +82,20 @@ for d in (turn(0, 0.3), turn(2, 1.1) @ turn(0, -0.4) @ turn(1, 0.2), turn(1, 2.5
     print(*(repr(float(v)) for v in d.T.flat))
 PYTHON
 mkdir "$work/oblique"
+turned=0
 while read -r nine; do
     make_data volume "$work/oblique/turned$((++turned)).mhd" --size 22 60 66 --seed 5 --direction $nine
 done <"$work/directions"
-geometry() { "$python" "$PULMO_SOURCE/tests/lib/results.py" geometry "$@"; }
-geometry ranks1/run.h5 "$work/tree" in-plane
-for erosion in 3d in-plane none; do
-    run 2 oblique-$erosion --set "dataset.root=$work/oblique" --set group.erosion=$erosion
-    expect_done 0 oblique-$erosion
-    geometry oblique-$erosion/run.h5 "$work/oblique" $erosion
+# geometry OUTPUT ROOT EROSION MIN_VOXELS
+geometry() { "$python" "$PULMO_SOURCE/tests/lib/results.py" geometry "$1/run.h5" "${@:2}"; }
+geometry ranks1 "$work/tree" in-plane 1
+for variant in "3d 1" "in-plane 4" "none 40"; do
+    read -r erosion least <<<"$variant"
+    output=oblique-$erosion
+    run 2 $output --set "dataset.root=$work/oblique" --set group.erosion=$erosion --set group.min_voxels=$least
+    expect_done 0 $output
+    geometry $output "$work/oblique" $erosion $least
 done
 run 2 book "${tree[@]}" --set mode=book
 expect_done 0 book
-geometry book/run.h5 "$work/tree" 3d
+geometry book "$work/tree" 3d 1

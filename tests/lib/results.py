@@ -4,7 +4,8 @@
     results.py same A.h5 B.h5            /results of both: the same names, types, attributes and bytes
     results.py finished JOURNAL          how many scans the journal says are finished
     results.py wait JOURNAL COUNT        waits, a minute at most, until that many are
-    results.py geometry RUN.h5 ROOT      millimetres and weighted centres, computed anew from the volumes
+    results.py geometry RUN.h5 ROOT EROSION MIN_VOXELS
+                                         millimetres and weighted centres, computed anew from the volumes
     results.py order CANDIDATES.csv      rows sorted by seriesuid, then descending probability, coordinates
 """
 import csv
@@ -150,16 +151,18 @@ def component(mask, seed):
     return np.array(sorted(found))
 
 
-def check_centres(hu, mask, index, voxels, most):
+def check_centres(hu, mask, index, voxels, min_voxels):
     """Each component of the eroded mask, found anew, is a candidate: its centre of mass weighted with
-    clipped HU + 1001, and its number of voxels."""
+    clipped HU + 1001, and its number of voxels. There are no other candidates."""
     left = mask.copy()
     weight = np.clip(hu, -1000, 1000).astype(float) + 1001
     checked = 0
-    while left.any() and checked < most:
+    while left.any():
         seed = np.unravel_index(np.flatnonzero(left)[0], left.shape)
         v = component(left, tuple(int(n) for n in seed))
         left[tuple(v.T)] = False
+        if len(v) < min_voxels:
+            continue
         w = weight[tuple(v.T)]
         centre = (v * w[:, None]).sum(0) / w.sum()
         nearest = np.abs(index - centre).max(1)
@@ -168,12 +171,11 @@ def check_centres(hu, mask, index, voxels, most):
         same_place = nearest < 1e-6
         assert len(v) in voxels[same_place], f"{voxels[same_place]} voxels at {centre}, not {len(v)}"
         checked += 1
-    if not left.any():
-        assert checked == len(index), f"{len(index)} candidates, {checked} components"
+    assert checked == len(index), f"{len(index)} candidates, {checked} components"
     return checked
 
 
-def geometry(run, root, erosion="in-plane", most=10**9):
+def geometry(run, root, erosion, min_voxels):
     paths = {os.path.splitext(n)[0]: os.path.join(d, n) for d, _, names in os.walk(root) for n in names
              if n.endswith((".mhd", ".mha"))}
     with h5py.File(run) as f:
@@ -191,7 +193,7 @@ def geometry(run, root, erosion="in-plane", most=10**9):
             diameter = 2 * (voxels * np.prod(spacing) * 3 / (4 * np.pi)) ** (1 / 3)
             assert np.abs(candidates["diameter_mm"][rows] - diameter).max(initial=0) < 1e-6, uid
             assert len(index) > 0, f"{uid}: no candidate to hold"
-            checked = check_centres(hu, erode(mask_of(results, i), erosion), index, voxels, most)
+            checked = check_centres(hu, erode(mask_of(results, i), erosion), index, voxels, min_voxels)
             print(f"  {uid}: {len(index)} candidates, off by {worst:.1e} mm at most, {checked} centres of mass as computed, "
                   f"direction {' '.join('%.3g' % v for v in direction.flat)}")
 
@@ -215,7 +217,7 @@ def main():
     elif what == "wait":
         wait(a[0], int(a[1]))
     elif what == "geometry":
-        geometry(a[0], a[1], *a[2:3], *map(int, a[3:4]))
+        geometry(a[0], a[1], a[2], int(a[3]))
     elif what == "order":
         order(a[0])
     else:

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Nothing waits for ever: a file that never answers costs its scan and names it; a rank that stands still
+# ends the job, which names it and goes on when started again.
+. "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
+. "$PULMO_SOURCE/tests/lib/detect.sh"
+[ -e "$PULMO_SHIM" ] || skip "no shim at $PULMO_SHIM"
+
+make_data tree "$work/tree" --scans 8
+tree=(--set "dataset.root=$work/tree")
+mkdir "$work/runs"
+cd "$work/runs"
+run 2 whole "${tree[@]}"
+expect_done 0 whole
+
+hang() { # RANKS OUTPUT: the file of scan $uid hangs
+    local started=$SECONDS
+    job=(env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG="$uid.$kind" "${plain[@]}")
+    run "$1" "$2" "${tree[@]}" --set limits.deadline_s=3 --set limits.quarantine=1
+    job=("${plain[@]}")
+    expect_done 3 "$2"
+    [ $((SECONDS - started)) -lt 40 ] || fail "$2 took $((SECONDS - started)) s"
+    expect_said "$2" "$uid.*no answer from the file system for 3 s"
+    [ "$(grep -c "^$uid,load,.*no answer from the file system for 3 s" "$2/quarantine.csv")" -eq 1 ] ||
+        fail "$2: quarantine.csv holds $(cat "$2/quarantine.csv")"
+    [ "$(wc -l <"$2/quarantine.csv")" -eq 2 ] || fail "$2: more than one scan is in quarantine.csv"
+    grep -q "^$uid,,0,quarantined$" "$2/diagnosis.csv" || fail "$2: diagnosis.csv does not say quarantined"
+    cmp <(grep -v "^$uid," whole/candidates.csv) "$2/candidates.csv" || fail "$2: other scans suffered"
+    echo "  $1 ranks: $((SECONDS - started)) s"
+}
+
+plain=("${job[@]}")
+for case in "1 raw" "3 zraw" "5 mhd"; do
+    read -r scan kind <<<"$case"
+    uid=$(sed -n "${scan}p" "$work/tree/seriesuids.csv")
+    compgen -G "$work/tree/subset*/$uid.$kind" >/dev/null || fail "scan $scan has no .$kind"
+    promise "a read() of $uid.$kind that never returns: the scan is named and set aside, the others are done"
+    hang 1 alone-$kind
+    hang 3 three-$kind
+done
+same_results alone-raw three-raw
+
+promise "more hanging scans than the job puts up with: it stops and says so"
+uid=$(sed -n 1p "$work/tree/seriesuids.csv")
+job=(env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG="$uid.raw" "${plain[@]}")
+run 2 none_allowed "${tree[@]}" --set limits.deadline_s=2 --set limits.quarantine=0
+job=("${plain[@]}")
+expect_code 1 none_allowed
+expect_not_done none_allowed
+expect_said none_allowed 'limits\.quarantine'
+run 2 none_allowed "${tree[@]}"
+expect_done 0 none_allowed
+same_results whole none_allowed
+
+# stand_still OUTPUT LINE: the process on that line of ranks_of stops; the job ends by itself.
+stand_still() {
+    make_data tree "$work/slow" --scans 12 --size 24 100 100
+    start 3 "$1" --set "dataset.root=$work/slow" --set limits.deadline_s=2
+    wait_for_scans "$1" 1
+    local started=$SECONDS
+    stopped_rank=$(ranks_of "$1" | sed -n "$2p")
+    kill -STOP "$stopped_rank"
+    for _ in $(seq 300); do
+        kill -0 "$group" 2>/dev/null || break
+        sleep 0.1
+    done
+    if kill -0 "$group" 2>/dev/null; then
+        fail "$1: a stopped rank, and 30 s later the job is still there"
+    fi
+    finish
+    kill -KILL "$stopped_rank" 2>/dev/null || true
+    stopped_rank=
+    [ "$code" -ne 0 ] || fail "$1: exit code 0 with a stopped rank"
+    expect_not_done "$1"
+    echo "  exit code $code after $((SECONDS - started)) s"
+}
+
+promise "a worker that stands still: the job ends naming it, and goes on when started again"
+stand_still worker 2
+expect_said worker 'rank 1 has not been heard of for [0-9]+ s, at work on scan'
+run 2 worker --set "dataset.root=$work/slow"
+expect_done 0 worker
+
+promise "a master that stands still: its workers end the job, naming it"
+stand_still master 1
+expect_said master 'nothing heard from the master|sending a result to the master'
+run 3 master --set "dataset.root=$work/slow"
+expect_done 0 master
+same_results worker master

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# Asked to stop, a job keeps what is done, ends with 75, and the same command completes it to the same
+# bytes: USR1 to mpirun, USR1 to one worker alone, TERM and INT to a job of a single process.
+. "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
+. "$PULMO_SOURCE/tests/lib/detect.sh"
+
+make_data tree "$work/tree" --scans 14 --size 24 88 88
+tree=(--set "dataset.root=$work/tree")
+mkdir "$work/runs"
+cd "$work/runs"
+run 2 whole "${tree[@]}"
+expect_done 0 whole
+
+# stopped OUTPUT RANKS: it ended as one that was asked to stop, and goes on to the end.
+stopped() {
+    finish
+    expect_code 75 "$1"
+    expect_not_done "$1"
+    [ ! -e "$1/candidates.csv" ] && [ ! -e "$1/run.h5" ] || fail "$1: results of a job that is not done"
+    grep -Eq '"state": *"checkpointed"' "$1/status.json" || fail "$1: status.json says $(cat "$1/status.json")"
+    grep -Eq '"exit_code": *75' "$1/status.json" || fail "$1: status.json says $(cat "$1/status.json")"
+    [ -z "$(ranks_of "$1")" ] || fail "$1: ranks are left: $(ranks_of "$1")"
+    local kept
+    kept=$(scans_in_journal "$1")
+    run "$2" "$1" "${tree[@]}"
+    expect_done 0 "$1"
+    expect_said "$1" "14 scans, 0 quarantined, $kept done by an earlier start"
+    same_results whole "$1"
+    echo "  $kept scans were kept"
+}
+
+promise "USR1 to mpirun"
+start 3 to_mpirun "${tree[@]}"
+wait_for_scans to_mpirun 2
+kill -USR1 "$group"
+stopped to_mpirun 4
+
+promise "USR1 to one worker alone"
+start 4 to_worker "${tree[@]}"
+wait_for_scans to_worker 1
+kill -USR1 "$(ranks_of to_worker | sed -n 3p)"
+stopped to_worker 1
+
+promise "USR1, TERM and INT to a job of one process"
+for name in USR1 TERM INT; do
+    start 0 alone$name "${tree[@]}"
+    wait_for_scans alone$name 1
+    kill -$name "$group"
+    stopped alone$name 2
+done
