@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
 #include "comm/comm.h"
+#include "io/run_store.h"
 #include "run/job.h"
 
 static const struct argp_child children[] = {{&job_arguments_argp, 0, NULL, 0}, {0}};
@@ -44,6 +45,7 @@ int command_run(int argc, char **argv)
     struct error err;
     int exit_code;
 
+    run_store_prepare();
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
     if (arguments.help_keys) {

@@ -26,6 +26,12 @@ struct run_store {
     struct run_store_extent extent;
 };
 
+void run_store_prepare(void)
+{
+    H5dont_atexit();
+    H5open();
+}
+
 /* ---- rows, masks, heatmaps ---- */
 
 /* Rows of a table, as the caller holds them. */

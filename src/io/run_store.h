@@ -31,6 +31,12 @@
 
 struct run_store;
 
+/* Once a process, before MPI_Init: lets a store fail without taking the process with it.
+ * HDF5 1.10 ends itself inside MPI_Finalize, and crashes there when an H5Fclose failed
+ * before, as it does on a full disk. Opened before MPI and told not to, it leaves that
+ * out; every file is closed by then. Not collective. */
+void run_store_prepare(void);
+
 /* Makes PATH.part with all datasets at their full extent, equal on all ranks, and
  * reserves their room on the disk (heatmaps are made one by one). *out is to be committed
  * or abandoned. MPI-IO is whatever the environment chose before MPI_Init (OMPI_MCA_io);
