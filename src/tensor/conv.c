@@ -2,7 +2,7 @@
  * The front of the convolutions: which algorithm, and the checks that all of them rely
  * on.
  */
-#include "tensor/conv_internal.h"
+#include "tensor/kernels.h"
 
 #include "base/memory.h"
 #include "base/size.h"
@@ -24,15 +24,20 @@ bool conv_algorithm_serves(enum conv_algorithm a, const struct conv_shape *s)
     return a == CONV_AUTO || backends[a]->serves(s);
 }
 
-/* Winograd wherever its transforms can work on whole vectors of channels. From 8 channels
- * on it was ahead of the direct kernels on every layer of both networks of the book,
- * by 1.0 (16->16 on 512 x 512, AVX-512) to 2.8 times (64->64 in 3D;
- * tests/bench/kernels.c); below, the transforms cost more than they save: 1->8 runs 6
- * times slower. BLIS is never ahead of both. */
-static enum conv_algorithm choose(const struct conv_shape *s)
+/* Winograd where it saves more multiply-adds than its transforms cost. Those are paid by
+ * the voxel and wait for memory, while a multiply-add is the cheaper the wider the
+ * vectors: so the least number of multiply-adds an output voxel grows with the lanes.
+ * Measured with tests/bench/kernels.c on Zen 5 over the layers of both networks of the
+ * book: under AVX-512 8->16 in 3D (3456) runs 1.5 times faster by Winograd and 16->16 in
+ * 2D (2304) no faster, under AVX2 2304 runs 1.1 times faster and 8->8 in 3D (1728) no
+ * faster. Channels that do not fill vectors are copied first and always lose, and BLIS is
+ * never ahead of both. */
+static enum conv_algorithm choose(const struct conv_shape *s, enum isa isa)
 {
-    bool fills_vectors = s->in_channels % 8 == 0 && s->out_channels >= 8;
-    return fills_vectors && conv_winograd.serves(s) ? CONV_WINOGRAD : CONV_DIRECT;
+    const int64_t least_a_lane = 200;
+    int64_t work = (int64_t)conv_taps(s) * s->in_channels * s->out_channels;
+    bool pays = s->in_channels % 8 == 0 && work >= least_a_lane * kernels_of(isa)->lanes;
+    return pays && conv_winograd.serves(s) ? CONV_WINOGRAD : CONV_DIRECT;
 }
 
 static bool shape_is_valid(const struct conv_shape *s)
@@ -63,7 +68,7 @@ enum status conv_new(const struct conv_shape *s, enum conv_algorithm a, enum isa
     c = memory;
     c->shape = *s;
     c->isa = isa;
-    c->algorithm = a == CONV_AUTO ? choose(s) : a;
+    c->algorithm = a == CONV_AUTO ? choose(s, isa) : a;
     c->backend = backends[c->algorithm];
     TRY(memory_new(c->backend->weights_floats(s, isa), sizeof(float),
                    "convolution weights", &memory, err));

@@ -26,15 +26,15 @@ INLINE void INPUT_NAME(transform_4)(INPUT_NAME(input_vector) * v, const int step
 INLINE void INPUT_NAME(read_column)(const struct kernel_tiles *t, const float *p,
                                     const int depth, INPUT_NAME(input_vector) * out)
 {
-#pragma GCC unroll 4
+    UNROLL(4)
     for (int z = 0; z < depth; z++) {
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int y = 0; y < 4; y++)
             memcpy(&out[4 * z + y], p + z * t->stride_d + y * t->stride_h, sizeof out[0]);
         INPUT_NAME(transform_4)(out + 4 * z, 1);
     }
     if (depth == 4) {
-#pragma GCC unroll 4
+        UNROLL(4)
         for (int y = 0; y < 4; y++)
             INPUT_NAME(transform_4)(out + y, 4);
     }
@@ -58,11 +58,11 @@ INLINE void INPUT_NAME(input_tiles)(const struct kernel_tiles *t, const int dept
             INPUT_NAME(input_vector) *c2 = columns[2 - left], *d = columns[3 - left];
             INPUT_NAME(read_column)(t, p + 2 * t->stride_w, depth, c2);
             INPUT_NAME(read_column)(t, p + 3 * t->stride_w, depth, d);
-#pragma GCC unroll 16
+            UNROLL(16)
             for (int k = 0; k < points; k++) {
                 INPUT_NAME(input_vector) row[4] = {a[k], b[k], c2[k], d[k]};
                 INPUT_NAME(transform_4)(row, 1);
-#pragma GCC unroll 4
+                UNROLL(4)
                 for (int x = 0; x < 4; x++)
                     memcpy(out + (4 * k + x) * t->position_stride, &row[x],
                            sizeof row[x]);

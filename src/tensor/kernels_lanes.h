@@ -7,12 +7,21 @@
  * last: every loop over them has a constant bound and is unrolled, so that the compiler
  * keeps them in registers. A row that the tile does not divide ends with a tile that
  * overlaps the one before: it stores the same bits again, and there is no code for
- * remainders. What is left of the registers holds the weights of UNROLL inputs, so that
- * an address serves several multiply-adds.
+ * remainders. What is left of the registers holds the weights of several inputs, so
+ * that an address serves several multiply-adds.
  */
 #include "tensor/kernels.h"
 
 #define INLINE static inline __attribute__((always_inline))
+
+/* Under AddressSanitizer every load carries a check, and unrolled they would take minutes
+ * to compile. */
+#ifdef __SANITIZE_ADDRESS__
+#define UNROLL(times)
+#else
+#define PRAGMA(text) _Pragma(#text)
+#define UNROLL(times) PRAGMA(GCC unroll times)
+#endif
 
 enum {
     ACCUMULATORS = REGISTERS * 3 / 4,
@@ -108,31 +117,31 @@ INLINE vector finished(struct finish f, vector sum)
 INLINE void accumulate(vector *acc, const int voxels, const int vectors, const float *in,
                        int64_t step, int64_t run, const float *weights)
 {
-    enum { MOST = SPARE };
     const int unroll = SPARE / vectors;
-    vector w[MOST];
+    vector w[SPARE];
     int64_t i = 0;
     for (; i + unroll <= run; i += unroll) {
         const float *p = in + i;
-#pragma GCC unroll 8
+        UNROLL(8)
         for (int u = 0; u < unroll * vectors; u++)
             w[u] = load(weights + u * LANES);
         weights += unroll * vectors * LANES;
-#pragma GCC unroll 24
+        UNROLL(24)
         for (int r = 0; r < voxels; r++) {
-#pragma GCC unroll 8
-            for (int u = 0; u < unroll; u++)
-#pragma GCC unroll 2
+            UNROLL(8)
+            for (int u = 0; u < unroll; u++) {
+                UNROLL(2)
                 for (int v = 0; v < vectors; v++)
                     acc[r * vectors + v] += broadcast(p + u) * w[u * vectors + v];
+            }
             p += step;
         }
     }
     for (; i < run; i++) {
         const float *p = in + i;
-#pragma GCC unroll 24
+        UNROLL(24)
         for (int r = 0; r < voxels; r++) {
-#pragma GCC unroll 2
+            UNROLL(2)
             for (int v = 0; v < vectors; v++)
                 acc[r * vectors + v] += broadcast(p) * load(weights + v * LANES);
             p += step;
@@ -146,7 +155,7 @@ INLINE void accumulate_single(vector *acc, const int voxels, const float *in,
                               int64_t step, const float *weights, int parity)
 {
     vector w = lanes_of_parity(load(weights), parity);
-#pragma GCC unroll 24
+    UNROLL(24)
     for (int r = 0; r < voxels; r++)
         acc[r] += broadcast(in + r * step) * w;
 }
@@ -163,18 +172,17 @@ INLINE void accumulate_pairs(vector *acc, const int voxels, const float *in, int
         in++;
         run--;
     }
-    enum { UNROLL = SPARE };
-    vector w[UNROLL];
+    vector w[SPARE];
     int64_t i = 0;
-    for (; i + 2 * UNROLL <= run; i += 2 * UNROLL, weights += UNROLL * LANES) {
+    for (; i + 2 * SPARE <= run; i += 2 * SPARE, weights += SPARE * LANES) {
         const float *p = in + i;
-#pragma GCC unroll 8
-        for (int u = 0; u < UNROLL; u++)
+        UNROLL(8)
+        for (int u = 0; u < SPARE; u++)
             w[u] = load(weights + u * LANES);
-#pragma GCC unroll 24
+        UNROLL(24)
         for (int r = 0; r < voxels; r++) {
-#pragma GCC unroll 8
-            for (int u = 0; u < UNROLL; u++)
+            UNROLL(8)
+            for (int u = 0; u < SPARE; u++)
                 acc[r] += broadcast_pair(p + 2 * u) * w[u];
             p += step;
         }
@@ -182,7 +190,7 @@ INLINE void accumulate_pairs(vector *acc, const int voxels, const float *in, int
     for (; i + 2 <= run; i += 2, weights += LANES) {
         const float *p = in + i;
         w[0] = load(weights);
-#pragma GCC unroll 24
+        UNROLL(24)
         for (int r = 0; r < voxels; r++) {
             acc[r] += broadcast_pair(p) * w[0];
             p += step;
@@ -194,7 +202,7 @@ INLINE void accumulate_pairs(vector *acc, const int voxels, const float *in, int
 
 INLINE void clear(vector *acc, const int sums)
 {
-#pragma GCC unroll 24
+    UNROLL(24)
     for (int i = 0; i < sums; i++)
         acc[i] = (vector){0};
 }
@@ -225,11 +233,11 @@ INLINE void accumulate_taps(vector *acc, const int voxels, const int vectors,
 INLINE void store_finished(const vector *acc, const int voxels, const int vectors,
                            const bool pairs, const struct kernel_rows *k, float *out)
 {
-#pragma GCC unroll 2
+    UNROLL(2)
     for (int v = 0; v < vectors; v++) {
         struct finish f = finish_of(&k->epilogue, v * LANES);
         int channels = k->channels - v * LANES;
-#pragma GCC unroll 24
+        UNROLL(24)
         for (int r = 0; r < voxels; r++) {
             vector sum = pairs ? add_pairs(acc[r]) : acc[r * vectors + v];
             store_some(out + r * k->out_step + v * LANES, finished(f, sum), channels);
@@ -240,11 +248,12 @@ INLINE void store_finished(const vector *acc, const int voxels, const int vector
 INLINE void store_sums(const vector *acc, const int voxels, const int vectors,
                        const struct kernel_rows *k, float *out)
 {
-#pragma GCC unroll 24
-    for (int r = 0; r < voxels; r++, out += k->out_step)
-#pragma GCC unroll 2
+    UNROLL(24)
+    for (int r = 0; r < voxels; r++, out += k->out_step) {
+        UNROLL(2)
         for (int v = 0; v < vectors; v++)
             store(out + v * LANES, acc[r * vectors + v]);
+    }
 }
 
 /* `product`: one tap, bare sums. */
