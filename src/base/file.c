@@ -77,8 +77,9 @@ enum status folder_make(const char *path, struct error *err)
             continue;
         char end = *p;
         *p = '\0';
-        if (mkdir(part, 0777) && errno != EEXIST && !file_is_folder(part)) {
-            status = error_set(err, STATUS_STAGE_IO, "%s: %s", part, strerror(errno));
+        int refused = mkdir(part, 0777) ? errno : 0;
+        if (refused && refused != EEXIST && !file_is_folder(part)) {
+            status = error_set(err, STATUS_STAGE_IO, "%s: %s", part, strerror(refused));
             break;
         }
         *p = end;
