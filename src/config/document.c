@@ -10,6 +10,25 @@
  */
 static const char *const no_folder = "/dev/null";
 
+static unsigned count_lines(const char *text, size_t bytes)
+{
+    unsigned lines = bytes > 0 && text[bytes - 1] != '\n';
+    for (size_t i = 0; i < bytes; i++)
+        lines += text[i] == '\n';
+    return lines;
+}
+
+/* What libconfig has against a text. Beyond the last line it stands at the end, which is in
+ * the last. */
+static enum status refuse(const struct document *d, unsigned lines, struct error *err)
+{
+    unsigned line = (unsigned)config_error_line(&d->config);
+    const char *text = config_error_text(&d->config);
+    if (line > lines)
+        return document_error(d, lines, err, "%s: it ends in the middle of a setting", text);
+    return document_error(d, line, err, "%s", text);
+}
+
 static enum status parse(const char *name, bool has_lines, const char *text, size_t bytes,
                          struct document *out, struct error *err)
 {
@@ -25,8 +44,7 @@ static enum status parse(const char *name, bool has_lines, const char *text, siz
     if (!scrub(text, bytes, clean, &why))
         status = document_error(&d, (unsigned)why.line, err, "%s", why.text);
     else if (!config_read_string(&d.config, clean))
-        status = document_error(&d, (unsigned)config_error_line(&d.config), err, "%s",
-                                config_error_text(&d.config));
+        status = refuse(&d, count_lines(text, bytes), err);
 out:
     free(clean);
     if (status == STATUS_OK)
