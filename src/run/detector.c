@@ -32,6 +32,21 @@ static enum status hash_list(const struct candidate_list *l, struct hash128 *out
     return STATUS_OK;
 }
 
+static enum status open_classifier(const char *stage, const char *network,
+                                   const char *weights,
+                                   const struct classify_options *options,
+                                   struct model **model, struct classifier **out,
+                                   struct error *err)
+{
+    enum status status = stage_model_open(stage, network, weights, model, err);
+    if (status != STATUS_OK)
+        return status;
+    status = classifier_new(*model, options, out, err);
+    if (status != STATUS_OK)
+        error_prefix(err, "%s.weights: %s", stage, weights);
+    return status;
+}
+
 static enum status open_models(struct detector *d, struct error *err)
 {
     const struct settings *s = d->settings;
@@ -42,25 +57,21 @@ static enum status open_models(struct detector *d, struct error *err)
         TRY(stage_model_open("segment", s->segment.network, s->segment.weights,
                              &d->segment_model, err));
         if (model_dimensions(d->segment_model) != 2) {
-            status =
-                error_set(err, STATUS_JOB_CONFIG,
-                          "segment.network: %s works in 3D; a segmenter of slices is "
-                          "needed",
-                          model_name(d->segment_model));
+            status = error_set(err, STATUS_JOB_CONFIG,
+                               "segment.weights: %s: network %s works in 3D; a segmenter "
+                               "of slices is needed",
+                               s->segment.weights, model_name(d->segment_model));
             goto out;
         }
     } else {
         TRY(candidate_list_init(&d->listed, s->dataset.candidates, err));
         TRY(hash_list(&d->listed, &d->listed_content, err));
     }
-    TRY(stage_model_open("classify", s->classify.network, s->classify.weights,
-                         &d->classify_model, err));
-    TRY(classifier_new(d->classify_model, &classify, &d->classifier, err));
-    if (s->malignancy.weights[0]) {
-        TRY(stage_model_open("malignancy", s->malignancy.network, s->malignancy.weights,
-                             &d->malignancy_model, err));
-        TRY(classifier_new(d->malignancy_model, &classify, &d->malignancy, err));
-    }
+    TRY(open_classifier("classify", s->classify.network, s->classify.weights, &classify,
+                        &d->classify_model, &d->classifier, err));
+    if (s->malignancy.weights[0])
+        TRY(open_classifier("malignancy", s->malignancy.network, s->malignancy.weights,
+                            &classify, &d->malignancy_model, &d->malignancy, err));
 out:
     return status;
 }
