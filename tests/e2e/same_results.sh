@@ -14,6 +14,7 @@ for ranks in 1 2 3 4 6; do
     run $ranks ranks$ranks "${tree[@]}" --set store.heatmaps=true
     expect_done 0 ranks$ranks
     same_results ranks1 ranks$ranks
+    cmp <(grep -v '^output' ranks1/job.cfg) <(grep -v '^output' ranks$ranks/job.cfg) || fail "job.cfg differs"
 done
 run 2 threads2 "${tree[@]}" --set store.heatmaps=true --set compute.threads=2
 expect_done 0 threads2

@@ -5,6 +5,9 @@ make_data() { # weights | tree FOLDER ... | volume FILE ...
     "$python" "$PULMO_SOURCE/tests/lib/make_dataset.py" "$@"
 }
 
+# Seconds that a job may take: many times what it takes on a busy machine.
+patience=150
+
 # A test that fails may leave a job behind, or a rank that it stopped.
 group=
 stopped_rank=
@@ -36,7 +39,7 @@ run() {
     on_ranks "$1"
     shift 2
     code=0
-    timeout -k 10 150 ${launcher[@]+"${launcher[@]}"} "${job[@]}" --set "output=$output" "$@" >"$output.log" 2>&1 ||
+    timeout -k 10 $patience ${launcher[@]+"${launcher[@]}"} "${job[@]}" --set "output=$output" "$@" >"$output.log" 2>&1 ||
         code=$?
 }
 
