@@ -48,7 +48,6 @@ static const struct layer_kind {
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
 static const double default_eps = 1e-5; /* PyTorch's */
-static const int64_t size_some = 1024;
 
 const char *layer_type_name(enum layer_type t)
 {
@@ -319,30 +318,18 @@ out:
     return status;
 }
 
-/* Follows the channels through the network, at its crop or, when it takes any size, at a
- * large one: channels depend on the size only behind a flatten. */
+/* Follows the channels through the network, and the sizes when it takes one only: others
+ * are held together when a plan is made. */
 static enum status find_channels(struct network *n, struct error *err)
 {
     enum status status;
     struct value_shape *shapes = NULL;
     const size_t count = (size_t)n->layer_count + 1;
-    int64_t size[3];
 
-    for (int i = 0; i < 3; i++)
-        size[i] = n->crop[2] > 0 ? n->crop[i]
-                  : i < 3 - n->dimensions
-                      ? 1
-                      : ((size_some - 1) / n->divisor + 1) * n->divisor;
-    for (int i = 0; i < n->layer_count; i++)
-        if (n->layers[i].type == LAYER_FLATTEN && n->crop[2] == 0)
-            return error_set(
-                err, STATUS_JOB_CONFIG,
-                "%s:%d: layer %s: a network that flattens takes one size only: "
-                "'crop' is missing",
-                n->path, n->layers[i].line, n->layers[i].name);
     TRY(memory_new(count, sizeof *n->channels, n->path, (void **)&n->channels, err));
     TRY(memory_new(count, sizeof *shapes, n->path, (void **)&shapes, err));
-    TRY(network_shapes(n, size, shapes, err));
+    TRY(n->crop[2] > 0 ? network_shapes(n, n->crop, shapes, err)
+                       : network_channels(n, shapes, err));
     for (size_t i = 0; i < count; i++)
         n->channels[i] = shapes[i].channels;
 out:

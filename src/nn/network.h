@@ -80,6 +80,10 @@ const char *layer_type_name(enum layer_type t);
 enum status network_shapes(const struct network *n, const int64_t size[3],
                            struct value_shape *shapes, struct error *err);
 
+/* The same where the size is not known yet: sizes are 0, channels are right. */
+enum status network_channels(const struct network *n, struct value_shape *shapes,
+                             struct error *err);
+
 /* The shape of a conv_transpose layer. */
 struct conv_transpose_shape layer_transpose_shape(const struct layer *l, int in_channels);
 

@@ -44,6 +44,8 @@ static enum status window_shape(const struct network *n, const struct layer *l,
     char in[SHAPE_TEXT_BYTES], what[SHAPE_TEXT_BYTES + 64];
     const struct conv_transpose_shape t = layer_transpose_shape(l, s->channels);
     value_shape_text(s, n->dimensions, in);
+    if (s->size[2] == 0) /* network_channels: only the channels are known */
+        return STATUS_OK;
     for (int i = 0; i < 3; i++) {
         int64_t room = s->size[i] + 2 * (int64_t)l->pad[i] - l->kernel[i];
         s->size[i] = l->type == LAYER_CONV_TRANSPOSE
@@ -140,6 +142,21 @@ static bool within_bounds(const struct value_shape *s)
         voxels *= s->size[i];
     }
     return true;
+}
+
+enum status network_channels(const struct network *n, struct value_shape *shapes,
+                             struct error *err)
+{
+    enum status status = STATUS_OK;
+    shapes[0] = (struct value_shape){.channels = n->input_channels};
+    for (int i = 0; i < n->layer_count && status == STATUS_OK; i++) {
+        if (n->layers[i].type == LAYER_FLATTEN)
+            return refuse(
+                n, &n->layers[i], err,
+                "a network that flattens takes one size only: 'crop' is missing");
+        status = layer_shape(n, &n->layers[i], shapes, &shapes[i + 1], err);
+    }
+    return status;
 }
 
 enum status network_shapes(const struct network *n, const int64_t size[3],

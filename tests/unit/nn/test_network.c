@@ -100,10 +100,10 @@ static void layers_that_do_not_go_together_are_refused(void **state)
                    ",\n{ type = \"conv\"; name = \"b\"; channels = 2; in_channels = 5; "
                    "kernel = 1; } );",
                    "n.cfg:4: layer b: takes 5 channels, but its input has 4");
-    assert_refused(
-        HEAD CONV ",\n{ type = \"avg_pool\"; name = \"p\"; kernel = 2; },\n"
-                  "{ type = \"concat\"; name = \"c\"; inputs = [\"a\", \"p\"]; } );",
-        "n.cfg:5: layer c: its inputs differ in size: 4 x 1024x1024 and 4 x 512x512");
+    assert_refused("crop = [16, 24]; " HEAD CONV
+                   ",\n{ type = \"avg_pool\"; name = \"p\"; kernel = 2; },\n"
+                   "{ type = \"concat\"; name = \"c\"; inputs = [\"a\", \"p\"]; } );",
+                   "n.cfg:5: layer c: its inputs differ in size: 4 x 16x24 and 4 x 8x12");
     assert_refused(HEAD "{ type = \"max_pool\"; name = \"p\"; kernel = 2; pad = 2; } );",
                    "pad 2 is more than half of kernel 2");
     assert_refused(HEAD "{ type = \"linear\"; name = \"l\"; channels = 2; } );",
