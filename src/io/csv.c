@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -227,22 +228,35 @@ static enum status parse(struct reader *r, int fd, struct csv_parser *parser, ch
     return STATUS_OK;
 }
 
+/* A pipe or a device is refused: every rank reads the list, and waiting for the writer of
+ * a pipe knows no end. */
+static enum status open_file(const char *path, int *out, struct error *err)
+{
+    struct stat s;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
+    if (fstat(fd, &s) || !S_ISREG(s.st_mode)) {
+        close(fd);
+        return error_set(err, STATUS_JOB_CONFIG, "%s: not a regular file", path);
+    }
+    *out = fd;
+    return STATUS_OK;
+}
+
 static enum status read_file(struct reader *r)
 {
     enum status status = STATUS_OK;
     struct csv_parser parser;
     char *block = NULL;
+    int fd = -1;
 
     csv_init(&parser, CSV_STRICT | CSV_STRICT_FINI | CSV_APPEND_NULL | CSV_REPALL_NL);
     csv_set_space_func(&parser, is_space);
     csv_set_term_func(&parser, is_line_end);
     csv_set_blk_size(&parser, PARSER_GROWTH_BYTES);
 
-    int fd = open(r->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        status = error_set(r->err, STATUS_JOB_CONFIG, "%s: %s", r->path, strerror(errno));
-        goto out;
-    }
+    TRY(open_file(r->path, &fd, r->err));
     TRY(memory_new(BLOCK_BYTES, 1, r->path, (void **)&block, r->err));
     TRY(memory_new(r->column_count, sizeof *r->places, r->path, (void **)&r->places,
                    r->err));

@@ -16,6 +16,7 @@
 #include <hdf5.h>
 #include <math.h>
 #include <stdbool.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/memory.h"
@@ -72,6 +73,21 @@ static enum status read_shape(struct named_tensor *t, hid_t space, const char *p
     return STATUS_OK;
 }
 
+/* A shape is only a claim: room is made for what the file can hold of it. Deflate packs
+ * at most 1032 bytes into one; a dataset that was never written holds none. */
+static enum status check_stored(const struct named_tensor *t, hid_t dataset,
+                                const char *path, struct error *err)
+{
+    enum { RATIO = 1100 };
+    hsize_t stored = H5Dget_storage_size(dataset);
+    if (t->count / RATIO <= stored && (t->count == 0 || stored > 0))
+        return STATUS_OK;
+    return error_set(err, STATUS_JOB_CONFIG,
+                     "%s: tensor %s has %zu values by its shape, but only %llu bytes are "
+                     "stored",
+                     path, t->name, t->count, (unsigned long long)stored);
+}
+
 static enum status read_values(struct named_tensor *t, hid_t dataset, const char *path,
                                struct error *err)
 {
@@ -85,6 +101,7 @@ static enum status read_values(struct named_tensor *t, hid_t dataset, const char
         goto out;
     }
     TRY(read_shape(t, space, path, err));
+    TRY(check_stored(t, dataset, path, err));
     TRY(memory_new(t->count, sizeof *t->values, t->name, (void **)&t->values, err));
     if (t->count > 0 && H5Dread(dataset, H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT,
                                 t->values) < 0) {
@@ -257,8 +274,11 @@ static enum status read_all(struct tensor_file *f, const char *path, struct erro
     struct reading r = {.file = f, .path = path, .err = err, .status = STATUS_OK};
     hid_t file = H5I_INVALID_HID;
 
-    if (access(path, R_OK) != 0)
+    struct stat s;
+    if (access(path, R_OK) != 0 || stat(path, &s) != 0)
         return error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(s.st_mode)) /* HDF5 would wait for the writer of a pipe */
+        return error_set(err, STATUS_JOB_CONFIG, "%s: not a regular file", path);
     file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
     if (file < 0)
         return error_set(err, STATUS_JOB_CONFIG, "%s: not an HDF5 file that can be read",

@@ -132,7 +132,9 @@ static void what_cannot_be_opened_or_read_is_named(void **state)
 {
     (void)state;
     assert_refused_file(temporary_path("nowhere.csv"), ": No such file or directory");
-    assert_refused_file(temporary_folder, ": Is a directory");
+    assert_refused_file(temporary_folder, ": not a regular file");
+    assert_int_equal(mkfifo(temporary_path("pipe"), 0600), 0);
+    assert_refused_file(temporary_path("pipe"), ": not a regular file");
 }
 
 static void a_field_has_a_largest_size(void **state)
