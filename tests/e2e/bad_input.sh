@@ -17,7 +17,13 @@ refused() {
         cat -v "$work/said" >&2
         fail "exit code $code (wanted $wanted), and '$said' was to be said by: $*"
     fi
+    sane "$work/said"
     checks=$((checks + 1))
+}
+
+# A sanitizer's exit code is 1 as well: what it says counts.
+sane() {
+    ! grep -Eqa 'Sanitizer|runtime error:|broken invariant' "$1" || { cat -v "$1" >&2; fail "$1: the program is wrong"; }
 }
 
 # The same of a job on a good scan; alone, or with two workers by the name job_refused_by_all.
@@ -78,7 +84,8 @@ expect_done 0 outside
 promise "limits.quarantine: none, a share, a count, all bad"
 mkdir "$work/few" "$work/thirty" "$work/two"
 make_data volume "$work/few/scan.mhd" --size 9 30 34
-for i in $(seq 29); do cp "$work/few/scan.raw" "$work/thirty/scan.raw"; sed p -n "$work/few/scan.mhd" >"$work/thirty/scan$i.mhd"; done
+make_data volume "$work/thirty/scan1.mhd" --size 5 8 8
+for i in $(seq 2 29); do cp "$work/thirty/scan1.mhd" "$work/thirty/scan$i.mhd"; done
 echo nothing >"$work/thirty/wrong.mhd"
 echo nothing >"$work/two/a.mhd"
 echo nothing >"$work/two/b.mhd"
@@ -128,12 +135,13 @@ run 1 other --set "dataset.root=$work/few"
 expect_done 0 other
 job_refused_by_all 2 "other belongs to a job with other settings: .*segment.threshold" --set "output=$work/runs/other" --set segment.threshold=0.25
 make_data weights "$work/weights2"
-"$python" - "$work/weights2/segment.h5" "$work/weights2/classify.h5" "$work/weights2/wrong-shape.h5" "$work/weights2/nan.h5" "$work/weights2/more.h5" <<'PYTHON'
+"$python" - "$work/weights2/segment.h5" "$work/weights2/classify.h5" "$work/weights2/wrong-shape.h5" "$work/weights2/nan.h5" "$work/weights2/more.h5" \
+    "$work/weights2/vast.h5" <<'PYTHON'
 import shutil, sys
 import h5py, numpy as np
 
-segment, classify, wrong_shape, nan, more = sys.argv[1:]
-for path in (wrong_shape, nan, more):
+segment, classify, wrong_shape, nan, more, vast = sys.argv[1:]
+for path in (wrong_shape, nan, more, vast):
     shutil.copy(classify, path)
 with h5py.File(wrong_shape, "r+") as f:
     values = f["block2.conv1.weight"][:]
@@ -143,6 +151,9 @@ with h5py.File(nan, "r+") as f:
     f["block2.conv1.weight"][0, 0, 0, 0, 0] = np.nan
 with h5py.File(more, "r+") as f:
     f["block9.conv1.weight"] = np.zeros((3, 3), "f4")
+with h5py.File(vast, "r+") as f:
+    del f["head_linear.weight"]
+    f.create_dataset("head_linear.weight", (1 << 19, 1 << 19), "f4")
 PYTHON
 
 promise "weights that do not fit"
@@ -157,7 +168,11 @@ job_refused 2 "more.h5.*block9.conv1.weight" --set "classify.weights=$weights/mo
 job_refused 2 "none.h5.*No such file" --set "classify.weights=$weights/none.h5"
 job_refused 2 "classify.weights is not given" --set classify.weights=
 job_refused_by_all 2 "segment.weights is not given" --set segment.weights=
-job_refused 2 "weights2.*" --set "malignancy.weights=$weights"
+job_refused 2 "weights2: not a regular file" --set "malignancy.weights=$weights"
+mkfifo "$work/pipe"
+job_refused_by_all 2 "pipe: not a regular file" --set "classify.weights=$work/pipe"
+job_refused 2 "pipe: not a regular file" --set segment.method=candidates --set "dataset.candidates=$work/pipe"
+job_refused 2 "vast.h5: tensor head_linear.weight has 274877906944 values .* 0 bytes" --set "classify.weights=$weights/vast.h5"
 head -c 20000 "$weights/classify.h5" >"$weights/truncated.h5"
 : >"$weights/empty.h5"
 head -c 5000 /dev/urandom >"$weights/garbage.h5"
@@ -174,7 +189,7 @@ lists() { # REGEX TEXT
 header='seriesuid,coordX,coordY,coordZ,class\n'
 job_refused 2 "dataset.candidates" --set segment.method=candidates
 job_refused 2 "none.csv: No such file" --set segment.method=candidates --set "dataset.candidates=$work/none.csv"
-job_refused 2 "few.*directory" --set segment.method=candidates --set "dataset.candidates=$work/few"
+job_refused 2 "few: not a regular file" --set segment.method=candidates --set "dataset.candidates=$work/few"
 lists "list.csv" ""
 lists "list.csv:1.*" '\0001\0002\0377garbage\n\0000\n'
 lists "list.csv:1.*coordZ" 'seriesuid,coordX,coordY,class\n'
@@ -275,4 +290,5 @@ if [ "${as_user-x}" != "" ] || [ "$(id -u)" -ne 0 ]; then
     done
     chmod 755 "$work/closed/subset0" "$work/readonly"
 fi
+for log in "$work"/runs/*.log; do sane "$log"; done
 echo "  $checks commands held to what they say"
