@@ -1,6 +1,5 @@
 # What pulmo is built on. Debian 12's packages are named in docs/install.md; anywhere else
-# CMAKE_PREFIX_PATH and PKG_CONFIG_PATH lead to a prefix.
-find_package(PkgConfig REQUIRED)
+# CMAKE_PREFIX_PATH leads to a prefix.
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS C)
@@ -12,11 +11,9 @@ if(NOT HDF5_IS_PARALLEL)
     message(FATAL_ERROR "pulmo needs an HDF5 built with MPI (Debian: libhdf5-openmpi-dev)")
 endif()
 
-pkg_check_modules(LIBCONFIG REQUIRED IMPORTED_TARGET libconfig)
-pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
-
-# pulmo_find(NAME HEADER LIBRARY...): libraries that ship neither a CMake nor a pkg-config file.
+# pulmo_find(PACKAGE TARGET HEADER NAMES library... [SUFFIXES folder...]): the small libraries. Some ship no
+# CMake file and some no pkg-config file, and a pkg-config file of a prefix may name another one (of a
+# package that was unpacked there); header and library are where they are.
 function(pulmo_find package target header)
     cmake_parse_arguments(ARG "" "" "NAMES;SUFFIXES" ${ARGN})
     find_path(${package}_INCLUDE_DIR ${header} PATH_SUFFIXES ${ARG_SUFFIXES})
@@ -37,6 +34,9 @@ function(pulmo_find package target header)
         INTERFACE_LINK_LIBRARIES "${libraries}")
 endfunction()
 
+pulmo_find(LIBCONFIG Libconfig::config libconfig.h NAMES config)
+pulmo_find(JANSSON Jansson::jansson jansson.h NAMES jansson)
+pulmo_find(XXHASH Xxhash::xxhash xxhash.h NAMES xxhash)
 pulmo_find(BLIS Blis::blis blis.h NAMES blis SUFFIXES blis-openmp blis)
 pulmo_find(CSV Csv::csv csv.h NAMES csv)
 pulmo_find(NIFTI Nifti::nifti nifti1_io.h NAMES niftiio znz SUFFIXES nifti)

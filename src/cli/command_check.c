@@ -3,7 +3,7 @@
 #include "cli/commands.h"
 #include "cli/job_arguments.h"
 #include "comm/comm.h"
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 enum { OPTION_DEEP = 'd', OPTION_JSON = 'j' };
 

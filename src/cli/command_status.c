@@ -3,7 +3,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
-#include "run/run_status.h"
+#include "inspect/run_status.h"
 
 enum { OPTION_JSON = 'j' };
 

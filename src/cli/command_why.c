@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "cli/commands.h"
-#include "run/why.h"
+#include "inspect/why.h"
 
 struct arguments {
     const char *folder, *seriesuid;

@@ -6,7 +6,7 @@
 #include "config/settings.h"
 #include "io/run_reader.h"
 #include "run/list_defaults.h"
-#include "run/run_status.h"
+#include "inspect/run_status.h"
 
 /* What the scans of a store add up to. */
 struct totals {

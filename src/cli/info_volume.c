@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "cli/info.h"
-#include "run/scan_facts.h"
+#include "inspect/scan_facts.h"
 
 static void print_geometry(const struct geometry *g)
 {

@@ -166,6 +166,7 @@ static enum status prepare_master(struct job *j, struct error *err)
     TRY(make_schedule(j, err));
     TRY(detector_new(j->settings, j->isa, j->threads, j->folder.heatmaps,
                      alone ? master_poll : NULL, alone ? &j->master : NULL, &j->detector, err));
+    TRY(run_folder_claim(&j->folder, j->settings, err));
     TRY(open_ledger(j, err));
     TRY(make_progress(j, err));
     j->master = (struct master){.comm = j->comm,

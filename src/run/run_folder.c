@@ -101,8 +101,7 @@ out:
 static enum status open_job(struct run_folder *f, const struct settings *s, struct error *err)
 {
     enum status status = STATUS_OK;
-    char *file = NULL, *text = NULL;
-    size_t bytes;
+    char *file = NULL;
     TRY(run_folder_file(f, "job.cfg", &file, err));
     if (file_exists(file)) {
         TRY(hold_against_job(f, file, s, err));
@@ -111,13 +110,8 @@ static enum status open_job(struct run_folder *f, const struct settings *s, stru
     } else {
         TRY(refuse_foreign(f, err));
     }
-    if (!f->done) {
-        TRY(settings_print(s, &text, &bytes, err));
-        TRY(file_write(file, text, bytes, err));
-    }
 out:
     free(file);
-    free(text);
     return status;
 }
 
@@ -134,9 +128,23 @@ enum status run_folder_open(struct run_folder *f, const struct settings *s, stru
     TRY(run_folder_file(f, "heatmaps", &f->heatmaps, err));
     TRY(take_lock(f, err));
     TRY(open_job(f, s, err));
-    if (!f->done && s->store.heatmaps)
+out:
+    return status;
+}
+
+enum status run_folder_claim(struct run_folder *f, const struct settings *s, struct error *err)
+{
+    enum status status = STATUS_OK;
+    char *file = NULL, *text = NULL;
+    size_t bytes;
+    TRY(run_folder_file(f, "job.cfg", &file, err));
+    TRY(settings_print(s, &text, &bytes, err));
+    TRY(file_write(file, text, bytes, err));
+    if (s->store.heatmaps)
         TRY(folder_make(f->heatmaps, err));
 out:
+    free(file);
+    free(text);
     return status;
 }
 

@@ -8,7 +8,7 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 /* Two lists describe the same nodule when their centres are this close on each axis: they
  * were written with different numbers of digits. */

@@ -6,8 +6,8 @@
  *
  * Memory: two bytes a voxel of the scan. Not collective, no MPI calls.
  */
-#ifndef RUN_WHY_H
-#define RUN_WHY_H
+#ifndef INSPECT_WHY_H
+#define INSPECT_WHY_H
 
 #include <stdbool.h>
 #include <stdint.h>

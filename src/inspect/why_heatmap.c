@@ -9,7 +9,7 @@
 #include "ct/dataset.h"
 #include "ct/volume.h"
 #include "run/stage_setup.h"
-#include "run/why_internal.h"
+#include "inspect/why_internal.h"
 #include "stage/segment.h"
 
 /* Slices [first, first + count) of a heatmap, or a stored one. */

@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 static int64_t round_up(int64_t n, int64_t step)
 {

@@ -1,4 +1,4 @@
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 #include "base/hash.h"
 

@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 /* jansson refuses NaN and infinities. */
 static json_t *number(double value)

@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/file.h"
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 enum { SHOWN = 10, BAR = 40, BYTES_TEXT = 24 };
 

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "base/watchdog.h"
 #include "comm/message.h"
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 enum { PIECE_SCANS = 128, EXIT_FAILED = 1 };
 

@@ -2,8 +2,8 @@
  * How a run stands, read from its directory by anybody at any time: status.json
  * (run/progress.h), DONE and quarantine.csv. Not collective.
  */
-#ifndef RUN_RUN_STATUS_H
-#define RUN_RUN_STATUS_H
+#ifndef INSPECT_RUN_STATUS_H
+#define INSPECT_RUN_STATUS_H
 
 #include <stdbool.h>
 #include <stddef.h>

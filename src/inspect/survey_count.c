@@ -2,7 +2,7 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "run/survey.h"
+#include "inspect/survey.h"
 
 const double thickness_bounds[THICKNESS_BINS - 1] = {0.5, 1, 1.25, 2, 2.5, 3};
 const double diameter_bounds[DIAMETER_BINS] = {-1, 0, 3, 5, 10, 20, 30};

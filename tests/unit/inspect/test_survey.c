@@ -10,7 +10,7 @@
 #include <math.h>
 
 #include "base/memory.h"
-#include "run/survey.h"
+#include "inspect/survey.h"
 #include "temporary_folder.h"
 
 /* --- the small parts --- */

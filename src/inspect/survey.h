@@ -8,8 +8,8 @@
  * comes out is the same for every number of ranks. Memory on rank 0: about 250 bytes a
  * scan, and one list at a time.
  */
-#ifndef RUN_SURVEY_H
-#define RUN_SURVEY_H
+#ifndef INSPECT_SURVEY_H
+#define INSPECT_SURVEY_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +18,7 @@
 #include "config/settings.h"
 #include "ct/dataset.h"
 #include "ct/lists.h"
-#include "run/scan_facts.h"
+#include "inspect/scan_facts.h"
 
 /* Quartiles, linear between the values; all NaN when there are none. */
 struct spread {

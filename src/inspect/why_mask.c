@@ -5,7 +5,7 @@
 #include "base/memory.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
-#include "run/why_internal.h"
+#include "inspect/why_internal.h"
 
 struct looking {
     const uint8_t *mask;

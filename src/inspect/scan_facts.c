@@ -1,4 +1,4 @@
-#include "run/scan_facts.h"
+#include "inspect/scan_facts.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "run/run_status.h"
+#include "inspect/run_status.h"
 
 #include <jansson.h>
 

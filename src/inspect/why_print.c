@@ -1,7 +1,7 @@
 /* The way of a point through the stages, for people. */
 #include <math.h>
 
-#include "run/why.h"
+#include "inspect/why.h"
 
 static void print_point(const struct why *w, FILE *out)
 {

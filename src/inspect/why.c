@@ -1,11 +1,11 @@
-#include "run/why.h"
+#include "inspect/why.h"
 
 #include <math.h>
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "ct/lists.h"
-#include "run/why_internal.h"
+#include "inspect/why_internal.h"
 
 static double distance_mm(const double a[3], const double b[3])
 {

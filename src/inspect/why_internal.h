@@ -1,10 +1,10 @@
 /* The parts of why.h; private to run/why*.c. */
-#ifndef RUN_WHY_INTERNAL_H
-#define RUN_WHY_INTERNAL_H
+#ifndef INSPECT_WHY_INTERNAL_H
+#define INSPECT_WHY_INTERNAL_H
 
 #include "config/settings.h"
 #include "io/run_reader.h"
-#include "run/why.h"
+#include "inspect/why.h"
 
 /* Everything that is read for a point. */
 struct why_sources {

@@ -2,8 +2,8 @@
  * What one scan's header tells, and what its voxels tell. Plain data: may be sent between
  * ranks. Not collective.
  */
-#ifndef RUN_SCAN_FACTS_H
-#define RUN_SCAN_FACTS_H
+#ifndef INSPECT_SCAN_FACTS_H
+#define INSPECT_SCAN_FACTS_H
 
 #include <stdbool.h>
 #include <stdint.h>
