@@ -134,6 +134,8 @@ job_refused 2 "foreign/job.cfg:" --set "output=$work/foreign"
 run 1 other --set "dataset.root=$work/few"
 expect_done 0 other
 job_refused_by_all 2 "other belongs to a job with other settings: .*segment.threshold" --set "output=$work/runs/other" --set segment.threshold=0.25
+for root in nowhere few; do run 3 mistaken --set "dataset.root=$work/$root"; done
+expect_done 0 mistaken # a mistake that was put right is not held against the output
 make_data weights "$work/weights2"
 "$python" - "$work/weights2/segment.h5" "$work/weights2/classify.h5" "$work/weights2/wrong-shape.h5" "$work/weights2/nan.h5" "$work/weights2/more.h5" \
     "$work/weights2/vast.h5" <<'PYTHON'
