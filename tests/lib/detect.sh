@@ -60,9 +60,12 @@ finish() {
 }
 
 kill_group() {
-    kill -KILL -- "-$group"
+    # The ranks have groups of their own, and would go on for a moment without their mpirun.
+    local ranks
+    ranks=$(ranks_of "$1")
+    # shellcheck disable=SC2086
+    kill -KILL -- "-$group" $ranks 2>/dev/null || true
     finish 2>/dev/null
-    # The ranks have groups of their own; they follow when mpirun is gone.
     for _ in $(seq 200); do
         [ -n "$(ranks_of "$1")" ] || return 0
         sleep 0.05
