@@ -11,6 +11,11 @@ if(NOT HDF5_IS_PARALLEL)
     message(FATAL_ERROR "pulmo needs an HDF5 built with MPI (Debian: libhdf5-openmpi-dev)")
 endif()
 
+# A linker that drops what the program does not call itself would leave libznz, which libniftiio calls, to
+# be searched for in the system's folders only: the run path of a program holds for its own libraries.
+set(CMAKE_LINK_LIBRARY_USING_kept "LINKER:--push-state,--no-as-needed" "<LINK_ITEM>" "LINKER:--pop-state")
+set(CMAKE_LINK_LIBRARY_USING_kept_SUPPORTED TRUE)
+
 # pulmo_find(PACKAGE TARGET HEADER NAMES library... [SUFFIXES folder...]): the small libraries. Some ship no
 # CMake file and some no pkg-config file, and a pkg-config file of a prefix may name another one (of a
 # package that was unpacked there); header and library are where they are.
@@ -26,7 +31,7 @@ function(pulmo_find package target header)
         if(NOT ${package}_${name}_LIBRARY)
             message(FATAL_ERROR "${package}: lib${name} not found (docs/install.md lists the packages)")
         endif()
-        list(APPEND libraries ${${package}_${name}_LIBRARY})
+        list(APPEND libraries $<LINK_LIBRARY:kept,${${package}_${name}_LIBRARY}>)
     endforeach()
     add_library(${target} INTERFACE IMPORTED)
     set_target_properties(${target} PROPERTIES
