@@ -125,8 +125,8 @@ static enum status hold_identity(struct ledger *l, const struct journal_record *
 static enum status visit(void *context, const struct journal_record *r, struct error *err)
 {
     struct ledger *l = context;
-    if (r->kind == RECORD_RUN)
-        return STATUS_OK; /* held once the journal is open and can be read */
+    if (r->kind < RECORD_OPEN || r->kind > RECORD_SCAN)
+        return STATUS_OK; /* RECORD_RUN is held once the journal is open and can be read */
     int64_t scan = find_item(l, r->item);
     if (scan < 0)
         return STATUS_OK; /* a scan that has left the data set */
@@ -376,7 +376,7 @@ static enum status restore(struct ledger *l, const struct task *t, int64_t slabs
         const struct journal_record *r = &b->parts[i];
         struct task done = {.scan = t->scan, .part = r->part};
         for (done.kind = TASK_OPEN; record_of(done.kind) != r->kind; done.kind++)
-            ;
+            CHECK(done.kind < TASK_CLASSIFY); /* visit keeps no other kinds */
         int64_t batches = record_batches((int64_t)(r->bytes / sizeof(struct candidate)));
         TRY(schedule_done(l->schedule, &done, batches, &finished, err));
     }

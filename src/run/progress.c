@@ -62,6 +62,20 @@ static struct pace pace_of(const struct progress *p, const struct schedule_count
     return pace;
 }
 
+/* A message as JSON; one that is not UTF-8 (file names may be anything) in ASCII. */
+static json_t *message_json(const char *message)
+{
+    char ascii[ERROR_MESSAGE_BYTES];
+    json_t *text = json_string(message);
+    if (text)
+        return text;
+    snprintf(ascii, sizeof ascii, "%s", message);
+    for (char *p = ascii; *p; p++)
+        if (*p & 0x80)
+            *p = '?';
+    return json_string(ascii);
+}
+
 static void write_status(struct progress *p, const struct schedule_counts *c, const char *state,
                          int exit_code, const char *message)
 {
@@ -81,7 +95,7 @@ static void write_status(struct progress *p, const struct schedule_counts *c, co
     if (exit_code >= 0)
         json_object_set_new(root, "exit_code", json_integer(exit_code));
     if (message)
-        json_object_set_new(root, "message", json_string(message));
+        json_object_set_new(root, "message", message_json(message));
     char *text = json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     json_decref(root);
     if (text && file_write(p->path, text, strlen(text), &ignored) != STATUS_OK)
