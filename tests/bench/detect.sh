@@ -1,69 +1,127 @@
 #!/usr/bin/env bash
-# The whole job on a real scan, against the same pipeline in PyTorch on the same cores, in turn.
-#   tests/bench/detect.sh            RUNS (3) pairs: two workers against two threads; both lists agree
-#   tests/bench/detect.sh --scale    and four copies of the scan on one worker and on two
-# Our figure is the wall time of the whole command, launcher and all; PyTorch's leaves out its import.
-. "$(dirname "$0")/../lib/launch.sh"
-"$python" -c 'import h5py, numpy, scipy, torch' 2>/dev/null ||
-    skip "$python lacks one of h5py, numpy, scipy, torch (Debian: python3-h5py python3-scipy python3-torch)"
-scan=$PULMO_TEST_DATA/ct/C3N-00247.mhd
-[ -f "$scan" ] || skip "no reference data at $PULMO_TEST_DATA"
-models=$PULMO_TEST_DATA/models
-peer=$(dirname "$0")/pytorch_detect.py
-job=("$PULMO" run "$PULMO_SOURCE/jobs/detect.cfg" --set mode=book --set "segment.weights=$models/segment.h5"
-    --set "classify.weights=$models/classify.h5")
+# How long detection of one scan takes, beside the same pipeline in PyTorch on the same cores, and
+# whether both find the same.
+#
+#   tests/bench/detect.sh            two workers of one thread against PyTorch on two threads
+#   tests/bench/detect.sh --scale    and four copies of the scan on one and on two workers
+#
+# Environment: PULMO (program), PULMO_TEST_DATA (ct/, models/), RUNS (3; medians are printed), SCAN
+# (an .mhd), and what tests/lib/launch.sh names. One line a figure, words of KEY=VALUE.
+#
+# Ours is the wall time of the whole command, from the start of mpirun to its end; PyTorch's counts from
+# the loaded interpreter and library to the written list. The runs take turns, so that a machine that
+# gets slower is slower for all. Time never fails this script; different findings do.
+. "$(dirname "${BASH_SOURCE[0]}")/../lib/launch.sh"
 
-median() { sort -n | awk '{v[NR] = $1} END {print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2}'; }
+runs=${RUNS:-3}
+scan=${SCAN:-$PULMO_TEST_DATA/ct/C3N-00247.mhd}
+segment=$PULMO_TEST_DATA/models/segment.h5
+classify=$PULMO_TEST_DATA/models/classify.h5
+name=$(basename "$scan" .mhd)
+bench=$PULMO_SOURCE/tests/bench
 
-# timed NAME COMMAND...: appends the wall seconds to $work/NAME, what is said goes to $work/NAME.log
-timed() {
-    local name=$1 begin end
-    shift
-    begin=$(date +%s.%N)
-    "$@" >"$work/$name.log" 2>&1 || { cat "$work/$name.log"; fail "$name"; }
-    end=$(date +%s.%N)
-    awk "BEGIN {printf \"%.2f\n\", $end - $begin}" >>"$work/$name"
+case ${1:-} in "" | --scale) ;; *) fail "usage: $0 [--scale]" ;; esac
+[[ $runs =~ ^[1-9][0-9]*$ ]] || fail "RUNS=$runs is no number of runs"
+for file in "$scan" "$segment" "$classify"; do
+    [ -r "$file" ] || skip "no $file (PULMO_TEST_DATA, SCAN)"
+done
+missing=
+for module in torch numpy scipy h5py; do
+    "$python" -c "import $module" 2>/dev/null || missing+=" python3-$module"
+done
+[ -z "$missing" ] || skip "the peer needs these packages of Debian:$missing"
+
+# pulmo WORKERS OUTPUT [--set K=V]...: prints seconds.
+pulmo() {
+    local workers=$1 output=$2 began=$EPOCHREALTIME
+    shift 2
+    mpirun -n $((workers + 1)) "$PULMO" run "$PULMO_SOURCE/jobs/detect.cfg" --set mode=book \
+        --set "segment.weights=$segment" --set "classify.weights=$classify" \
+        --set compute.threads=1 --set "output=$output" "$@" >"$output.log" 2>&1 ||
+        { tail -n 30 "$output.log" >&2; fail "the job on $workers workers"; }
+    awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f\n", b - a }'
 }
 
-for _ in $(seq "${RUNS:-3}"); do
-    rm -rf "$work/run"
-    timed pulmo mpirun -n 3 "${job[@]}" --set "dataset.scan=$scan" --set "output=$work/run"
-    "$python" "$peer" "$scan" "$models/segment.h5" "$models/classify.h5" "$work/peer.csv" --threads 2 >"$work/peer.log"
-    sed 's/.*total_s=\([0-9.]*\).*/\1/' "$work/peer.log" >>"$work/pytorch"
-done
-ours=$(median <"$work/pulmo") theirs=$(median <"$work/pytorch")
-echo "detect scan=C3N-00247 pulmo_workers=2 pulmo_s=$ours pytorch_threads=2 pytorch_s=$theirs" \
-    "ratio=$(awk "BEGIN {printf \"%.2f\", $theirs / $ours}") runs=${RUNS:-3} (medians)"
-echo "pytorch $(cat "$work/peer.log")"
-sed -n 's/^pulmo: \(peak memory.*\)/\1/p' "$work/pulmo.log"
-awk -F, 'NR > 1 {printf "rank %s %s %.2f s\n", $1, $3, $4}' "$work/run/timings.csv"
+# pytorch eager|tuned: prints seconds; the stages go to $work/WAY.log.
+pytorch() {
+    local environment=(-u OMP_NUM_THREADS) options=()
+    if [ "$1" = tuned ]; then
+        # Activations of 16 MB and more would be given back to the system and cleared again by it
+        # at each operator.
+        environment=(OMP_NUM_THREADS=1 MALLOC_ARENA_MAX=1 MALLOC_MMAP_THRESHOLD_=4294967296
+            MALLOC_TRIM_THRESHOLD_=4294967296)
+        options=(--tuned)
+    fi
+    env "${environment[@]}" "$python" "$bench/pytorch_detect.py" ${options[@]+"${options[@]}"} --threads 2 \
+        "$scan" "$segment" "$classify" "$work/$1.csv" >"$work/$1.log" || fail "PyTorch, $1"
+    sed -n 's/.* total_s=\([0-9.]*\).*/\1/p' "$work/$1.log"
+}
 
-"$python" - "$work/run/candidates.csv" "$work/peer.csv" "$scan" <<'END' || fail "the two lists differ"
-import csv, sys
-import numpy as np
-def read(path):
-    rows = list(csv.DictReader(open(path)))
-    return np.array([[float(r["coord" + a]) for a in "XYZ"] for r in rows]), np.array([float(r["probability"]) for r in rows])
-(a, p), (b, q) = read(sys.argv[1]), read(sys.argv[2])
-spacing = np.array([float(v) for line in open(sys.argv[3]) if line.startswith("ElementSpacing") for v in line.split("=")[1].split()])
-distance = np.linalg.norm((a[:, None] - b[None]) / spacing, axis=2)
-near, far = distance.argmin(0), distance.min(0)
-error = abs(p[near] - q)[far < 0.5].max()
-print(f"agree candidates={len(a)}/{len(b)} within_half_a_voxel={np.mean(far < 0.5):.4f} probability_difference={error:.1e}")
-sys.exit(not (abs(len(a) - len(b)) <= 2 and np.mean(far < 0.5) >= 0.995 and error <= 1e-3))
-END
+median() { # NUMBER ...
+    printf '%s\n' "$@" | sort -g | awk '{ v[NR] = $1 } END { printf "%.2f", (v[int((NR + 1) / 2)] + v[int(NR / 2) + 1]) / 2 }'
+}
 
-[ "${1:-}" = --scale ] || exit 0
-for i in 0 1 2 3; do
-    mkdir -p "$work/tree/subset$i"
-    ln -s "$(dirname "$scan")/C3N-00247.zraw" "$work/tree/subset$i/copy$i.zraw"
-    sed "s/^ElementDataFile.*/ElementDataFile = copy$i.zraw/" "$scan" >"$work/tree/subset$i/copy$i.mhd"
-done
-for workers in 1 2; do
-    timed "workers$workers" mpirun -n $((workers + 1)) "${job[@]}" --set "dataset.root=$work/tree" \
-        --set compute.threads=1 --set "output=$work/scale$workers"
-done
-one=$(cat "$work/workers1") two=$(cat "$work/workers2")
-cmp "$work/scale1/candidates.csv" "$work/scale2/candidates.csv" || fail "one worker and two differ"
-echo "scale scans=4 one_worker_s=$one two_workers_s=$two speed_up=$(awk "BEGIN {printf \"%.2f\", $one / $two}")" \
-    "efficiency=$(awk "BEGIN {printf \"%.2f\", $one / $two / 2}")"
+quotient() {
+    awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'
+}
+
+peak_memory() { # OUTPUT
+    sed -n 's/.*peak memory: \([0-9]*\) MB.* \([0-9]*\) MB on rank 0.*/peak_mb=\1 peak_mb_of_rank_0=\2/p' "$1.log"
+}
+
+beside_pytorch() {
+    local ours=() eager=() tuned=() run seconds way
+    for run in $(seq "$runs"); do
+        # In a pipeline or $(...) of a list `fail` would end a subshell only.
+        seconds=$(pulmo 2 "$work/ours$run" --set "dataset.scan=$scan") && ours+=("$seconds") || exit
+        seconds=$(pytorch eager) && eager+=("$seconds") || exit
+        seconds=$(pytorch tuned) && tuned+=("$seconds") || exit
+    done
+    local here
+    here=$(median "${ours[@]}")
+    for way in eager tuned; do
+        local -n all=$way
+        seconds=$(median "${all[@]}")
+        echo "detect scan=$name pulmo_workers=2 pulmo_s=$here pytorch=$way pytorch_threads=2 pytorch_s=$seconds" \
+            "ratio=$(quotient "$seconds" "$here") (medians of $runs: ${ours[*]}; ${all[*]})"
+    done
+    for way in eager tuned; do
+        echo "stages pytorch=$way $(cat "$work/$way.log") (last run)"
+    done
+    echo "memory scan=$name pulmo_workers=2 $(peak_memory "$work/ours$runs")"
+    for way in eager tuned; do
+        local line verdict=0
+        line=$("$python" "$bench/compare_candidates.py" "$work/ours$runs/candidates.csv" "$work/$way.csv" "$scan") ||
+            verdict=$?
+        echo "same scan=$name pytorch=$way $line"
+        [ "$verdict" -eq 0 ] || fail "pulmo and PyTorch ($way) find different candidates"
+    done
+}
+
+# Four subsets of one scan each, all the same voxels.
+make_tree() {
+    local copy data
+    data=$(sed -n 's/^ElementDataFile *= *//p' "$scan" | tr -d '\r')
+    for copy in 0 1 2 3; do
+        mkdir -p "$work/tree/subset$copy"
+        cp "$(dirname "$scan")/$data" "$work/tree/subset$copy/copy$copy.${data##*.}"
+        sed "s/^ElementDataFile.*/ElementDataFile = copy$copy.${data##*.}/" "$scan" >"$work/tree/subset$copy/copy$copy.mhd"
+    done
+}
+
+scale() {
+    local one=() two=() run seconds
+    make_tree
+    for run in $(seq "$runs"); do
+        seconds=$(pulmo 1 "$work/one$run" --set "dataset.root=$work/tree") && one+=("$seconds") || exit
+        seconds=$(pulmo 2 "$work/two$run" --set "dataset.root=$work/tree") && two+=("$seconds") || exit
+        cmp "$work/one$run/candidates.csv" "$work/two$run/candidates.csv" || fail "one and two workers differ"
+    done
+    local speed_up
+    speed_up=$(quotient "$(median "${one[@]}")" "$(median "${two[@]}")")
+    echo "scale scans=4 workers_1_s=$(median "${one[@]}") workers_2_s=$(median "${two[@]}") speed_up=$speed_up" \
+        "efficiency=$(quotient "$speed_up" 2) $(peak_memory "$work/two$runs") (medians of $runs: ${one[*]}; ${two[*]})"
+}
+
+beside_pytorch
+[ "${1:-}" != --scale ] || scale

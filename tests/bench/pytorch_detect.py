@@ -35,7 +35,8 @@ imported = clock() - began
 HU_LOW, HU_HIGH = -1000, 1000
 NEIGHBOURS = 3                # slices either side of the one that is segmented
 CROP = np.array([32, 48, 48])
-TYPES = {"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2", "MET_INT": "i4", "MET_FLOAT": "f4"}
+TYPES = {"MET_CHAR": "i1", "MET_UCHAR": "u1", "MET_SHORT": "i2", "MET_USHORT": "u2",
+         "MET_INT": "i4", "MET_FLOAT": "f4"}
 
 
 class Scan:

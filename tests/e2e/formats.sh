@@ -17,7 +17,7 @@ sed -n '/^```python$/,/^```$/{/^```/!p}' "$source/docs/formats.md" >"$folder/rea
 test -s "$folder/reader.py"
 
 if [ -z "${RUN_H5:-}" ]; then
-    build=$(cd "$(dirname "${PULMO:-.}")/.." && pwd)
+    build=$(cd "$(dirname "${PULMO:-$source/build/release/pulmo}")" && pwd)
     writer=${STORE_TEST:-$build/tests/test_mpi_run_store}
     if [ ! -x "$writer" ]; then
         echo "skipped: no RUN_H5 and no $writer to make one"
