@@ -1,6 +1,7 @@
 /*
- * Calls that do not compile here: each has a bounded, checked or reproducible replacement.
- * The standard headers come first, so that their own declarations are not touched.
+ * Calls that do not compile here: each has a bounded, checked or reproducible
+ * replacement. The standard headers come first, so that their own declarations are not
+ * touched.
  */
 #ifndef BASE_BANNED_H
 #define BASE_BANNED_H

@@ -53,7 +53,8 @@ enum status file_read(const char *path, size_t limit, char **out, size_t *bytes,
             break;
         length += (size_t)n;
         if (length > limit) {
-            status = error_set(err, STATUS_ITEM_IO, "%s: larger than %zu bytes", path, limit);
+            status =
+                error_set(err, STATUS_ITEM_IO, "%s: larger than %zu bytes", path, limit);
             goto out;
         }
     }
@@ -93,7 +94,8 @@ out:
     return status;
 }
 
-/* Makes the rename itself durable. A file system that cannot sync a folder is left alone. */
+/* Makes the rename itself durable. A file system that cannot sync a folder is left alone.
+ */
 static void folder_sync(const char *path)
 {
     char *folder;
@@ -177,7 +179,8 @@ enum status file_publish(const char *part, const char *path, struct error *err)
     return STATUS_OK;
 }
 
-enum status file_write(const char *path, const char *text, size_t bytes, struct error *err)
+enum status file_write(const char *path, const char *text, size_t bytes,
+                       struct error *err)
 {
     struct atomic_file f;
     enum status status = atomic_file_open(path, &f, err);

@@ -1,9 +1,9 @@
 /*
  * Paths, and files that are either whole or not there.
  *
- * Every lasting file is written beside its final name, closed, fsynced and renamed (struct
- * atomic_file); a reader never sees half of one, and a kill at any instant leaves at most a
- * file with the suffix ".part".
+ * Every lasting file is written beside its final name, closed, fsynced and renamed
+ * (struct atomic_file); a reader never sees half of one, and a kill at any instant leaves
+ * at most a file with the suffix ".part".
  */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
@@ -35,38 +35,45 @@ enum status file_read(const char *path, size_t limit, char **out, size_t *bytes,
 /* Makes a folder and its missing parents. Errors: STATUS_STAGE_IO. */
 enum status folder_make(const char *path, struct error *err);
 
-/* A file being written as PATH.part. Use: open, write through ->stream, then commit (flush,
- * fsync, rename, fsync of the folder) or abandon (removes the part). commit and abandon release
- * the structure. */
+/* A file being written as PATH.part. Use: open, write through ->stream, then commit
+ * (flush, fsync, rename, fsync of the folder) or abandon (removes the part). commit and
+ * abandon release the structure. */
 struct atomic_file {
     FILE *stream;
     char *path, *part;
 };
 
-enum status atomic_file_open(const char *path, struct atomic_file *out, struct error *err);
+enum status atomic_file_open(const char *path, struct atomic_file *out,
+                             struct error *err);
 enum status atomic_file_commit(struct atomic_file *f, struct error *err);
 void atomic_file_abandon(struct atomic_file *f);
 
-/* Flushes a finished file that was written by other means (HDF5) and gives it its name. */
+/* Flushes a finished file that was written by other means (HDF5) and gives it its name.
+ */
 enum status file_publish(const char *part, const char *path, struct error *err);
 
 /* Writes text as a whole file, atomically. */
-enum status file_write(const char *path, const char *text, size_t bytes, struct error *err);
+enum status file_write(const char *path, const char *text, size_t bytes,
+                       struct error *err);
 
-/* *out = "folder/name" (or name alone when it is absolute or folder is empty), to be freed. */
-enum status path_join(const char *folder, const char *name, char **out, struct error *err);
+/* *out = "folder/name" (or name alone when it is absolute or folder is empty), to be
+ * freed. */
+enum status path_join(const char *folder, const char *name, char **out,
+                      struct error *err);
 
 /* *out = the folder part of a path ("." when it has none), to be freed. */
 enum status path_folder(const char *path, char **out, struct error *err);
 
-/* *out = an absolute path for `path` seen from the current folder, without resolving links. */
+/* *out = an absolute path for `path` seen from the current folder, without resolving
+ * links. */
 enum status path_absolute(const char *path, char **out, struct error *err);
 
 /* The last component of a path, inside it. */
 const char *path_name(const char *path);
 
-/* Whether a relative path, judged by its text alone, stays inside the folder it starts from.
- * Absolute paths do not. Links inside are the owner's business: symlink farms are normal. */
+/* Whether a relative path, judged by its text alone, stays inside the folder it starts
+ * from. Absolute paths do not. Links inside are the owner's business: symlink farms are
+ * normal. */
 bool path_stays_inside(const char *path);
 
 #endif

@@ -16,7 +16,8 @@ struct hash128 {
 
 enum { HASH_HEX_BYTES = 33 };
 
-/* A hash of data that comes in pieces. hash_new gives it to the caller, hash_free ends it. */
+/* A hash of data that comes in pieces. hash_new gives it to the caller, hash_free ends
+ * it. */
 struct hash;
 
 enum status hash_new(struct hash **out, struct error *err);

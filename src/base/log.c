@@ -31,7 +31,8 @@ static void write_line(const char *line, size_t length)
     }
 }
 
-/* File names may hold anything: none shall begin a line of ours or speak to the terminal. */
+/* File names may hold anything: none shall begin a line of ours or speak to the terminal.
+ */
 static void make_printable(char *text, size_t length)
 {
     for (size_t i = 0; i < length; i++)
@@ -61,13 +62,13 @@ static void log_line(const char *level, const char *format, va_list arguments)
     write_line(line, n);
 }
 
-#define LOG_FUNCTION(name, level)                                                          \
-    void name(const char *format, ...)                                                     \
-    {                                                                                      \
-        va_list arguments;                                                                 \
-        va_start(arguments, format);                                                       \
-        log_line(level, format, arguments);                                                \
-        va_end(arguments);                                                                 \
+#define LOG_FUNCTION(name, level)                                                        \
+    void name(const char *format, ...)                                                   \
+    {                                                                                    \
+        va_list arguments;                                                               \
+        va_start(arguments, format);                                                     \
+        log_line(level, format, arguments);                                              \
+        va_end(arguments);                                                               \
     }
 
 LOG_FUNCTION(log_info, "")
@@ -79,7 +80,8 @@ void log_progress(bool final, const char *format, ...)
     static const double terminal_interval = 0.1, file_interval = 30;
     bool terminal = isatty(STDERR_FILENO);
     double now = clock_seconds();
-    if (!final && now - sink.progress_time < (terminal ? terminal_interval : file_interval))
+    if (!final &&
+        now - sink.progress_time < (terminal ? terminal_interval : file_interval))
         return;
     sink.progress_time = now;
 

@@ -11,14 +11,16 @@ enum status memory_new(size_t count, size_t item_bytes, const char *what, void *
 {
     size_t bytes;
     if (!size_multiply(count, item_bytes, &bytes) || !size_add(bytes, ALIGNMENT, &bytes))
-        return error_set(err, STATUS_STAGE_MEMORY, "%s: %zu items of %zu bytes are too many",
-                         what, count, item_bytes);
+        return error_set(err, STATUS_STAGE_MEMORY,
+                         "%s: %zu items of %zu bytes are too many", what, count,
+                         item_bytes);
     bytes &= ~(size_t)(ALIGNMENT - 1);
     if (bytes == 0)
         bytes = ALIGNMENT;
     void *p = aligned_alloc(ALIGNMENT, bytes);
     if (!p)
-        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory for %zu bytes", what, bytes);
+        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory for %zu bytes", what,
+                         bytes);
     memset(p, 0, bytes);
     *out = p;
     return STATUS_OK;
@@ -35,10 +37,12 @@ enum status memory_grow(void **items, size_t *capacity, size_t needed, size_t it
             return error_set(err, STATUS_STAGE_MEMORY, "%s: %zu items are too many", what,
                              needed);
     if (!size_multiply(room, item_bytes, &bytes))
-        return error_set(err, STATUS_STAGE_MEMORY, "%s: %zu items are too many", what, room);
+        return error_set(err, STATUS_STAGE_MEMORY, "%s: %zu items are too many", what,
+                         room);
     char *p = realloc(*items, bytes);
     if (!p)
-        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory for %zu bytes", what, bytes);
+        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory for %zu bytes", what,
+                         bytes);
     memset(p + *capacity * item_bytes, 0, (room - *capacity) * item_bytes);
     *items = p;
     *capacity = room;

@@ -21,7 +21,8 @@ static inline bool size_add(size_t a, size_t b, size_t *out)
     return !__builtin_add_overflow(a, b, out);
 }
 
-/* A count for an MPI call. Larger messages are split by the caller: exceeding int is a bug. */
+/* A count for an MPI call. Larger messages are split by the caller: exceeding int is a
+ * bug. */
 static inline int count_cast(size_t n)
 {
     CHECK(n <= INT_MAX);

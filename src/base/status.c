@@ -23,7 +23,8 @@ enum status error_prefix(struct error *err, const char *format, ...)
     vsnprintf(prefix, sizeof prefix, format, arguments);
     va_end(arguments);
     memcpy(message, err->message, sizeof message);
-    /* The tail of a message that outgrows the buffer is cut, which is what snprintf does. */
+    /* The tail of a message that outgrows the buffer is cut, which is what snprintf does.
+     */
     size_t used = strlen(prefix);
     memcpy(err->message, prefix, used);
     snprintf(err->message + used, sizeof err->message - used, ": %s", message);

@@ -17,7 +17,8 @@ struct watchdog {
     void *context;
 };
 
-/* Waits on a condition for a time from now. The clock of the condition is the monotonic one. */
+/* Waits on a condition for a time from now. The clock of the condition is the monotonic
+ * one. */
 static void wait_for(struct watchdog *w, double seconds)
 {
     struct timespec until;
@@ -53,8 +54,8 @@ static void *watch(void *argument)
     return NULL;
 }
 
-enum status watchdog_start(watchdog_expired *expired, void *context, struct watchdog **out,
-                           struct error *err)
+enum status watchdog_start(watchdog_expired *expired, void *context,
+                           struct watchdog **out, struct error *err)
 {
     struct watchdog *w = calloc(1, sizeof *w);
     if (!w)
@@ -69,7 +70,8 @@ enum status watchdog_start(watchdog_expired *expired, void *context, struct watc
     pthread_condattr_destroy(&monotonic);
     if (pthread_create(&w->thread, NULL, watch, w)) {
         free(w);
-        return error_set(err, STATUS_STAGE_MEMORY, "the watchdog thread cannot be started");
+        return error_set(err, STATUS_STAGE_MEMORY,
+                         "the watchdog thread cannot be started");
     }
     *out = w;
     return STATUS_OK;

@@ -1,10 +1,11 @@
 /*
  * A watchdog: a thread that ends a wait which has gone on for too long.
  *
- * Whoever starts something that may never return (a collective call, a write) arms the watchdog
- * with what it is and how long it may take, and disarms it after. When the time passes, the watchdog
- * calls `expired` with the description, from its own thread; that function does not return.
- * One watchdog a process; arm, touch and disarm are called by one thread.
+ * Whoever starts something that may never return (a collective call, a write) arms the
+ * watchdog with what it is and how long it may take, and disarms it after. When the time
+ * passes, the watchdog calls `expired` with the description, from its own thread; that
+ * function does not return. One watchdog a process; arm, touch and disarm are called by
+ * one thread.
  */
 #ifndef BASE_WATCHDOG_H
 #define BASE_WATCHDOG_H
@@ -16,8 +17,8 @@ struct watchdog;
 typedef void watchdog_expired(void *context, const char *description, double seconds);
 
 /* Starts the thread. *out is the caller's; `context` is borrowed. */
-enum status watchdog_start(watchdog_expired *expired, void *context, struct watchdog **out,
-                           struct error *err);
+enum status watchdog_start(watchdog_expired *expired, void *context,
+                           struct watchdog **out, struct error *err);
 void watchdog_stop(struct watchdog *w);
 
 /* Begins a watched operation; a second call replaces the first. */

@@ -28,15 +28,16 @@ static error_t parse(int key, char *text, struct argp_state *state)
 static const struct argp argp = {
     .parser = parse,
     .args_doc = "JOB.cfg",
-    .doc = "Does the job that JOB.cfg describes, on one rank or under mpirun or srun: rank 0 is "
+    .doc = "Does the job that JOB.cfg describes, on one rank or under mpirun or srun: "
+           "rank 0 is "
            "the master, the others are workers, so -n 3 means two workers.\v"
            "Exit codes: 0 done; 1 failed; 2 usage or configuration; 3 done, some scans "
            "quarantined; 75 stopped on request (USR1 or TERM): the same command goes on.",
     .children = children,
 };
 
-/* Every rank reads the settings: the MPI-IO driver has to be known before MPI starts. What is wrong
- * with them is then said once, by rank 0. */
+/* Every rank reads the settings: the MPI-IO driver has to be known before MPI starts.
+ * What is wrong with them is then said once, by rank 0. */
 int command_run(int argc, char **argv)
 {
     struct job_arguments arguments = {0};
@@ -55,7 +56,8 @@ int command_run(int argc, char **argv)
     }
     enum status status = job_arguments_settings(&arguments, &settings, &err);
     struct error unstarted;
-    if (comm_init(&comm, status == STATUS_OK ? settings.store.driver : "auto", &unstarted)) {
+    if (comm_init(&comm, status == STATUS_OK ? settings.store.driver : "auto",
+                  &unstarted)) {
         log_error("%s", unstarted.message);
         return 1;
     }

@@ -1,5 +1,5 @@
-/* The commands of pulmo. Each takes its own arguments, argv[0] being its name, and returns the exit
- * code of the process. */
+/* The commands of pulmo. Each takes its own arguments, argv[0] being its name, and
+ * returns the exit code of the process. */
 #ifndef CLI_COMMANDS_H
 #define CLI_COMMANDS_H
 

@@ -4,9 +4,9 @@
 #include "base/file.h"
 #include "cli/info.h"
 #include "config/settings.h"
+#include "inspect/run_status.h"
 #include "io/run_reader.h"
 #include "run/list_defaults.h"
-#include "inspect/run_status.h"
 
 /* What the scans of a store add up to. */
 struct totals {

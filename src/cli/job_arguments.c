@@ -7,9 +7,11 @@
 enum { OPTION_SET = 's', OPTION_SITE = 0x100, OPTION_KEYS };
 
 static const struct argp_option options[] = {
-    {"set", OPTION_SET, "KEY=VALUE", 0, "Set a key, as in a job file; may be repeated", 0},
+    {"set", OPTION_SET, "KEY=VALUE", 0, "Set a key, as in a job file; may be repeated",
+     0},
     {"site", OPTION_SITE, "FILE", 0, "Settings of this cluster (conf/sites)", 0},
-    {"keys", OPTION_KEYS, NULL, 0, "List all keys with type, default, range and meaning", 0},
+    {"keys", OPTION_KEYS, NULL, 0, "List all keys with type, default, range and meaning",
+     0},
     {0},
 };
 

@@ -8,11 +8,12 @@ struct command {
 };
 
 static const struct command commands[] = {
-    {"run", "JOB.cfg [--set K=V]...", "do a job, on however many ranks it was started with",
-     command_run},
-    {"check", "JOB.cfg [--set K=V]...", "describe the data set of a job and what is wrong with it",
-     command_check},
-    {"info", "FILE", "what a volume, model, configuration or run file holds", command_info},
+    {"run", "JOB.cfg [--set K=V]...",
+     "do a job, on however many ranks it was started with", command_run},
+    {"check", "JOB.cfg [--set K=V]...",
+     "describe the data set of a job and what is wrong with it", command_check},
+    {"info", "FILE", "what a volume, model, configuration or run file holds",
+     command_info},
     {"status", "RUN_DIR", "progress of a running or ended job", command_status},
     {"why", "RUN_DIR SERIESUID X,Y,Z", "where a finding was won or lost", command_why},
 };
@@ -26,9 +27,10 @@ static void print_help(FILE *out)
     for (int i = 0; i < COMMAND_COUNT; i++)
         fprintf(out, "  %-7s %-26s %s\n", commands[i].name, commands[i].arguments,
                 commands[i].help);
-    fprintf(out, "\n`pulmo COMMAND --help` says more; `pulmo --version` names this version.\n"
-                 "`mpirun -n 3 pulmo run ...` is a master and two workers.\n"
-                 "Not a medical device.\n");
+    fprintf(out,
+            "\n`pulmo COMMAND --help` says more; `pulmo --version` names this version.\n"
+            "`mpirun -n 3 pulmo run ...` is a master and two workers.\n"
+            "Not a medical device.\n");
 }
 
 int main(int argc, char **argv)
@@ -37,7 +39,8 @@ int main(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?") || !strcmp(argv[1], "help")) {
+    if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?") ||
+        !strcmp(argv[1], "help")) {
         print_help(stdout);
         return 0;
     }
@@ -52,6 +55,7 @@ int main(int argc, char **argv)
             argv[1] = name;
             return commands[i].call(argc - 1, argv + 1);
         }
-    fprintf(stderr, "pulmo: there is no command '%s'; `pulmo --help` lists them\n", argv[1]);
+    fprintf(stderr, "pulmo: there is no command '%s'; `pulmo --help` lists them\n",
+            argv[1]);
     return EXIT_USAGE;
 }

@@ -7,8 +7,9 @@
 #include "base/memory.h"
 #include "base/size.h"
 
-/* A rank that waits must not take the core of one that works: without this, four ranks on two
- * cores wait a thousand times longer for each other. mpirun --oversubscribe sets it, srun does not. */
+/* A rank that waits must not take the core of one that works: without this, four ranks on
+ * two cores wait a thousand times longer for each other. mpirun --oversubscribe sets it,
+ * srun does not. */
 static void set_environment(const char *io_driver)
 {
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);
@@ -77,8 +78,8 @@ enum status comm_agree(const struct comm *c, enum status status, struct error *e
     }
     MPI_Bcast(&message, sizeof message, MPI_BYTE, worst.rank, c->mpi);
     if (c->rank != worst.rank)
-        error_set(err, (enum status)worst.code, "rank %d on %s: %s", worst.rank, message.host,
-                  message.error.message);
+        error_set(err, (enum status)worst.code, "rank %d on %s: %s", worst.rank,
+                  message.host, message.error.message);
     return (enum status)worst.code;
 }
 
@@ -102,7 +103,8 @@ void comm_or(const struct comm *c, uint8_t *bits, size_t count)
 {
     for (size_t done = 0; done < count;) {
         size_t n = count - done < PIECE_BYTES ? count - done : PIECE_BYTES;
-        MPI_Allreduce(MPI_IN_PLACE, bits + done, count_cast(n), MPI_UINT8_T, MPI_BOR, c->mpi);
+        MPI_Allreduce(MPI_IN_PLACE, bits + done, count_cast(n), MPI_UINT8_T, MPI_BOR,
+                      c->mpi);
         done += n;
     }
 }
@@ -151,8 +153,8 @@ int comm_threads(const struct comm *c, bool computes)
 
 _Noreturn void comm_abort(int exit_code)
 {
-    /* MPI_Abort may itself wait for something that hangs; then the alarm ends this process, and
-     * the launcher the others. */
+    /* MPI_Abort may itself wait for something that hangs; then the alarm ends this
+     * process, and the launcher the others. */
     alarm(10);
     MPI_Abort(MPI_COMM_WORLD, exit_code);
     _exit(exit_code);

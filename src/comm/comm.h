@@ -1,9 +1,9 @@
 /*
  * The ranks of a job: who they are, where they run, and how they agree.
  *
- * Local work ends in comm_agree before the next collective call, so that a failure of one rank is
- * the failure of all, with its message, and nobody waits for a rank that left. Funneled: only the
- * thread that called comm_init calls MPI.
+ * Local work ends in comm_agree before the next collective call, so that a failure of one
+ * rank is the failure of all, with its message, and nobody waits for a rank that left.
+ * Funneled: only the thread that called comm_init calls MPI.
  */
 #ifndef COMM_COMM_H
 #define COMM_COMM_H
@@ -22,8 +22,8 @@ struct comm {
     char host[COMM_HOST_BYTES];
 };
 
-/* Starts MPI; `io_driver` "auto", "romio" or "ompio" is chosen before it starts. Waiting ranks
- * yield their core. Collective. */
+/* Starts MPI; `io_driver` "auto", "romio" or "ompio" is chosen before it starts. Waiting
+ * ranks yield their core. Collective. */
 enum status comm_init(struct comm *c, const char *io_driver, struct error *err);
 
 /* Ends MPI. Collective. */
@@ -33,8 +33,8 @@ void comm_finish(struct comm *c);
 const char *comm_io_driver(void);
 const char *comm_library(void);
 
-/* The worst status of all ranks, on all ranks; of equals the lowest rank's. err takes its message,
- * "rank R on HOST: " before it when it is another's. Collective. */
+/* The worst status of all ranks, on all ranks; of equals the lowest rank's. err takes its
+ * message, "rank R on HOST: " before it when it is another's. Collective. */
 enum status comm_agree(const struct comm *c, enum status status, struct error *err);
 
 /* Whether all ranks hold the same value. Collective. */
@@ -53,8 +53,9 @@ void comm_share(const struct comm *c, void *data, size_t bytes);
  * Collective. */
 void comm_gather(const struct comm *c, const void *mine, size_t bytes, void *all);
 
-/* Threads for this rank: the cores it may run on, divided by the computing ranks of its host that
- * may run on any of them. `computes`: this rank does. At least 1. Collective. */
+/* Threads for this rank: the cores it may run on, divided by the computing ranks of its
+ * host that may run on any of them. `computes`: this rank does. At least 1. Collective.
+ */
 int comm_threads(const struct comm *c, bool computes);
 
 /* Ends all ranks at once, from any thread. The one place of MPI_Abort. */

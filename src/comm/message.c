@@ -5,7 +5,8 @@
 
 enum { TAG_HEAD = 1, TAG_PAYLOAD = 2 };
 
-/* Pieces of a payload follow their head in order, from the same rank: MPI keeps that order. */
+/* Pieces of a payload follow their head in order, from the same rank: MPI keeps that
+ * order. */
 enum { PIECE_BYTES = 1 << 28 };
 
 struct head {
@@ -20,8 +21,8 @@ void message_send(const struct comm *c, int peer, const struct message *m)
     MPI_Send(&head, sizeof head, MPI_BYTE, peer, TAG_HEAD, c->mpi);
     for (size_t done = 0; done < m->bytes;) {
         size_t n = m->bytes - done < PIECE_BYTES ? m->bytes - done : PIECE_BYTES;
-        MPI_Send((const char *)m->payload + done, count_cast(n), MPI_BYTE, peer, TAG_PAYLOAD,
-                 c->mpi);
+        MPI_Send((const char *)m->payload + done, count_cast(n), MPI_BYTE, peer,
+                 TAG_PAYLOAD, c->mpi);
         done += n;
     }
 }
@@ -36,7 +37,8 @@ bool message_take(const struct comm *c, int peer, struct message *m)
         return false;
     MPI_Recv(&head, sizeof head, MPI_BYTE, status.MPI_SOURCE, TAG_HEAD, c->mpi,
              MPI_STATUS_IGNORE);
-    *m = (struct message){head.kind, head.part, head.item, head.bytes, status.MPI_SOURCE, NULL};
+    *m = (struct message){head.kind,  head.part,         head.item,
+                          head.bytes, status.MPI_SOURCE, NULL};
     if (head.bytes == 0)
         return true;
     /* A message that cannot be held ends the rank: its sender would wait for ever. */

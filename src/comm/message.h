@@ -1,9 +1,10 @@
 /*
- * Messages between the master and its workers: a small fixed head and an optional payload.
+ * Messages between the master and its workers: a small fixed head and an optional
+ * payload.
  *
- * Waiting is by looking and sleeping, never by spinning: a master beside its workers takes next to
- * nothing of their cores. Sends block until the other side takes them, so a sender arms its
- * watchdog. Point to point; not collective.
+ * Waiting is by looking and sleeping, never by spinning: a master beside its workers
+ * takes next to nothing of their cores. Sends block until the other side takes them, so a
+ * sender arms its watchdog. Point to point; not collective.
  */
 #ifndef COMM_MESSAGE_H
 #define COMM_MESSAGE_H

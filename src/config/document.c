@@ -18,14 +18,15 @@ static unsigned count_lines(const char *text, size_t bytes)
     return lines;
 }
 
-/* What libconfig has against a text. Beyond the last line it stands at the end, which is in
- * the last. */
+/* What libconfig has against a text. Beyond the last line it stands at the end, which is
+ * in the last. */
 static enum status refuse(const struct document *d, unsigned lines, struct error *err)
 {
     unsigned line = (unsigned)config_error_line(&d->config);
     const char *text = config_error_text(&d->config);
     if (line > lines)
-        return document_error(d, lines, err, "%s: it ends in the middle of a setting", text);
+        return document_error(d, lines, err, "%s: it ends in the middle of a setting",
+                              text);
     return document_error(d, line, err, "%s", text);
 }
 

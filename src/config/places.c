@@ -24,7 +24,8 @@ enum status places_conf(const char *name, char **out, struct error *err)
     if (named) {
         *out = try_folder(named, ".", name);
         return *out ? STATUS_OK
-                    : error_set(err, STATUS_JOB_CONFIG, "$PULMO_CONF: no %s/%s", named, name);
+                    : error_set(err, STATUS_JOB_CONFIG, "$PULMO_CONF: no %s/%s", named,
+                                name);
     }
     ssize_t n = readlink("/proc/self/exe", folder, sizeof folder - 1);
     folder[n > 0 ? n : 0] = '\0';
@@ -36,7 +37,7 @@ enum status places_conf(const char *name, char **out, struct error *err)
         if (*out)
             return STATUS_OK;
     }
-    return error_set(err, STATUS_JOB_CONFIG,
-                     "conf/%s is not found near the program; $PULMO_CONF can name the folder",
-                     name);
+    return error_set(
+        err, STATUS_JOB_CONFIG,
+        "conf/%s is not found near the program; $PULMO_CONF can name the folder", name);
 }

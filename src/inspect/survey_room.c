@@ -3,9 +3,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "inspect/survey.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
-#include "inspect/survey.h"
 
 static int64_t round_up(int64_t n, int64_t step)
 {

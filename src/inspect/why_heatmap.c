@@ -8,8 +8,8 @@
 #include "base/memory.h"
 #include "ct/dataset.h"
 #include "ct/volume.h"
-#include "run/stage_setup.h"
 #include "inspect/why_internal.h"
+#include "run/stage_setup.h"
 #include "stage/segment.h"
 
 /* Slices [first, first + count) of a heatmap, or a stored one. */

@@ -3,8 +3,8 @@
 #define INSPECT_WHY_INTERNAL_H
 
 #include "config/settings.h"
-#include "io/run_reader.h"
 #include "inspect/why.h"
+#include "io/run_reader.h"
 
 /* Everything that is read for a point. */
 struct why_sources {

@@ -3,9 +3,9 @@
 #include <math.h>
 
 #include "base/memory.h"
+#include "inspect/why_internal.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
-#include "inspect/why_internal.h"
 
 struct looking {
     const uint8_t *mask;

@@ -1,6 +1,6 @@
 /*
- * A file of named tensors: HDF5 with one dataset a tensor at the root, PyTorch's state_dict names
- * and layouts (docs/weights.md). Serial HDF5: any rank reads on its own.
+ * A file of named tensors: HDF5 with one dataset a tensor at the root, PyTorch's
+ * state_dict names and layouts (docs/weights.md). Serial HDF5: any rank reads on its own.
  */
 #ifndef IO_TENSOR_FILE_H
 #define IO_TENSOR_FILE_H
@@ -24,23 +24,24 @@ struct named_tensor {
 struct tensor_file {
     struct named_tensor *tensors; /* sorted by name */
     size_t count;
-    char *network;    /* root attribute "network", NULL when absent */
-    char **seen;      /* dataset "seen_seriesuids", sorted; NULL when absent */
+    char *network; /* root attribute "network", NULL when absent */
+    char **seen;   /* dataset "seen_seriesuids", sorted; NULL when absent */
     size_t seen_count;
     struct hash128 content; /* of names, shapes and values: the identity of the weights */
 };
 
 /* Reads all tensors. tensor_file_release frees them, also after a failure.
- * Errors: STATUS_JOB_CONFIG naming file and tensor: not HDF5, a type that is no number, a value
- * that is not finite, more than TENSOR_RANK_MAX dimensions. Not collective. */
+ * Errors: STATUS_JOB_CONFIG naming file and tensor: not HDF5, a type that is no number, a
+ * value that is not finite, more than TENSOR_RANK_MAX dimensions. Not collective. */
 enum status tensor_file_init(struct tensor_file *f, const char *path, struct error *err);
 void tensor_file_release(struct tensor_file *f);
 
 /* The tensor of a name, or NULL. */
-const struct named_tensor *tensor_file_find(const struct tensor_file *f, const char *name);
+const struct named_tensor *tensor_file_find(const struct tensor_file *f,
+                                            const char *name);
 
-/* Whether a scan was used to train or select this model: 1 seen, 0 unseen, -1 the file does not
- * say. */
+/* Whether a scan was used to train or select this model: 1 seen, 0 unseen, -1 the file
+ * does not say. */
 int tensor_file_has_seen(const struct tensor_file *f, const char *seriesuid);
 
 #endif

@@ -1,8 +1,8 @@
 /*
- * Rank 0 knows which record holds which scan; the others know the journal's path. For each batch
- * rank 0 shares a table of rows, every rank takes its own few of them, reads their records and writes
- * the hyperslabs that follow from the table. So memory is a few scans a rank, and nothing is sent
- * that every rank can read.
+ * Rank 0 knows which record holds which scan; the others know the journal's path. For
+ * each batch rank 0 shares a table of rows, every rank takes its own few of them, reads
+ * their records and writes the hyperslabs that follow from the table. So memory is a few
+ * scans a rank, and nothing is sent that every rank can read.
  */
 #include "run/assembly.h"
 
@@ -36,8 +36,8 @@ struct writing {
     struct run_store *store;
     struct journal *journal;
     struct plan plan;
-    struct row *rows; /* of the batch */
-    char *seriesuids; /* of the batch, seriesuid_bytes each */
+    struct row *rows;                    /* of the batch */
+    char *seriesuids;                    /* of the batch, seriesuid_bytes each */
     int64_t candidate_first, mask_first; /* rank 0: where the next batch starts */
 };
 
@@ -165,8 +165,8 @@ static enum status share_load(struct writing *w, int64_t batch_first, struct sha
     size_t uid_bytes = (size_t)w->plan.extent.seriesuid_bytes, candidates = 0, mask = 0;
     for (int64_t i = 0; i < s->count; i++) {
         const struct row *row = &w->rows[s->first + i];
-        struct journal_record record = {.kind = RECORD_SCAN, .offset = row->entry.offset,
-                                        .bytes = row->entry.bytes};
+        struct journal_record record = {
+            .kind = RECORD_SCAN, .offset = row->entry.offset, .bytes = row->entry.bytes};
         if (row->entry.bytes > 0) {
             TRY(journal_read(w->journal, &record, &s->payloads[i], err));
             scan_result_unpack(s->payloads[i], row->entry.bytes, &s->results[i]);
@@ -176,8 +176,8 @@ static enum status share_load(struct writing *w, int64_t batch_first, struct sha
         candidates += (size_t)row->entry.candidates;
         mask += (size_t)row->entry.mask_bytes;
     }
-    TRY(memory_new(candidates, sizeof *s->candidates, "candidates", (void **)&s->candidates,
-                   err));
+    TRY(memory_new(candidates, sizeof *s->candidates, "candidates",
+                   (void **)&s->candidates, err));
     TRY(memory_new(mask, 1, "masks", (void **)&s->mask, err));
     for (int64_t i = 0; i < s->count; i++) {
         const struct scan_result *r = &s->results[i];
@@ -208,8 +208,8 @@ static enum status write_batch(struct writing *w, int64_t first, int64_t count,
     int64_t candidate_first = s.count ? row->candidate_first : 0;
     int64_t mask_first = s.count ? row->mask_first : 0;
     TRY(run_store_write_scans(w->store, first + s.first, s.count, s.scans, err));
-    TRY(run_store_write_candidates(w->store, candidate_first, s.candidate_count, s.candidates,
-                                   err));
+    TRY(run_store_write_candidates(w->store, candidate_first, s.candidate_count,
+                                   s.candidates, err));
     TRY(run_store_write_mask(w->store, mask_first, s.mask_bytes, s.mask, err));
 out:
     watchdog_disarm(w->a->watchdog);
@@ -231,8 +231,8 @@ static enum status read_slab(const struct writing *w, const char *seriesuid, int
     if (bytes != floats * sizeof **out) {
         free(*out);
         *out = NULL;
-        status = error_set(err, STATUS_STAGE_IO, "%s: %zu bytes, %zu are expected", path, bytes,
-                           floats * sizeof **out);
+        status = error_set(err, STATUS_STAGE_IO, "%s: %zu bytes, %zu are expected", path,
+                           bytes, floats * sizeof **out);
     }
 out:
     free(folder);
@@ -252,13 +252,13 @@ static enum status write_heatmap(struct writing *w, const char *seriesuid,
         float *values = NULL;
         if (slab < slabs) {
             count = size[0] - first < SLAB_SLICES ? size[0] - first : SLAB_SLICES;
-            status = read_slab(w, seriesuid, slab, (size_t)(count * size[1] * size[2]), &values,
-                               err);
+            status = read_slab(w, seriesuid, slab, (size_t)(count * size[1] * size[2]),
+                               &values, err);
         }
         status = comm_agree(c, status, err);
         if (status == STATUS_OK)
-            status = run_store_write_heatmap(w->store, seriesuid, count ? first : 0, count,
-                                             values, err);
+            status = run_store_write_heatmap(w->store, seriesuid, count ? first : 0,
+                                             count, values, err);
         free(values);
         TRY(status);
         watchdog_touch(w->a->watchdog);
@@ -349,8 +349,8 @@ static void plan_extent(const struct assembly *a, struct plan *p)
 }
 
 /* Opens what a rank needs for itself; agreed upon before the first collective write. */
-static enum status writing_open(struct writing *w, char **configuration, char **store_path,
-                                struct error *err)
+static enum status writing_open(struct writing *w, char **configuration,
+                                char **store_path, struct error *err)
 {
     const struct assembly *a = w->a;
     enum status status = STATUS_OK;
@@ -380,8 +380,8 @@ enum status assembly_store(const struct assembly *a, struct error *err)
     comm_share(a->comm, &w.plan, sizeof w.plan);
     status = writing_open(&w, &configuration, &store_path, err);
     TRY(comm_agree(a->comm, status, err));
-    TRY(run_store_create(store_path, &w.plan.extent, configuration, a->comm->mpi, &w.store,
-                         err));
+    TRY(run_store_create(store_path, &w.plan.extent, configuration, a->comm->mpi,
+                         &w.store, err));
     int64_t batch = (int64_t)a->comm->size * BATCH_SCANS, scans = w.plan.extent.scans;
     for (int64_t first = 0; first < scans; first += batch)
         TRY(write_batch(&w, first, scans - first < batch ? scans - first : batch, err));

@@ -1,7 +1,8 @@
 /*
- * The end of a run: from the journal to run.h5 (all ranks together, in bounded batches) and to the
- * CSV files (rank 0). Rows stand in a fixed order, whatever the ranks did: scans sorted by
- * seriesuid, candidates of a scan by descending probability, ties by coordinates.
+ * The end of a run: from the journal to run.h5 (all ranks together, in bounded batches)
+ * and to the CSV files (rank 0). Rows stand in a fixed order, whatever the ranks did:
+ * scans sorted by seriesuid, candidates of a scan by descending probability, ties by
+ * coordinates.
  */
 #ifndef RUN_ASSEMBLY_H
 #define RUN_ASSEMBLY_H
@@ -31,8 +32,8 @@ struct assembly {
 /* Writes run.h5. Collective; the same status on all ranks. */
 enum status assembly_store(const struct assembly *a, struct error *err);
 
-/* Writes candidates.csv, submission.csv, diagnosis.csv. `alive` is called between scans, so that the
- * others know that the master lives. Rank 0 only. */
+/* Writes candidates.csv, submission.csv, diagnosis.csv. `alive` is called between scans,
+ * so that the others know that the master lives. Rank 0 only. */
 enum status assembly_lists(const struct assembly *a, void (*alive)(void *), void *context,
                            struct error *err);
 

@@ -16,8 +16,9 @@ static const char *seen_name(int seen)
     return seen > 0 ? "seen" : seen == 0 ? "unseen" : "unknown";
 }
 
-static enum status open_list(const struct run_folder *f, const char *name, const char *header,
-                             struct csv_writer *out, struct error *err)
+static enum status open_list(const struct run_folder *f, const char *name,
+                             const char *header, struct csv_writer *out,
+                             struct error *err)
 {
     char *path;
     enum status status = run_folder_file(f, name, &path, err);
@@ -34,8 +35,8 @@ static void write_xyz(struct csv_writer *w, const double xyz[3])
         csv_write_number(w, "%.6f", xyz[k]);
 }
 
-static void write_candidate(struct lists *l, const char *seriesuid, const struct candidate *c,
-                            int seen)
+static void write_candidate(struct lists *l, const char *seriesuid,
+                            const struct candidate *c, int seen)
 {
     csv_write_text(&l->candidates, seriesuid);
     write_xyz(&l->candidates, c->xyz);
@@ -53,7 +54,8 @@ static void write_candidate(struct lists *l, const char *seriesuid, const struct
     csv_write_end(&l->submission);
 }
 
-static void write_diagnosis(struct lists *l, const char *seriesuid, const struct diagnosis *d)
+static void write_diagnosis(struct lists *l, const char *seriesuid,
+                            const struct diagnosis *d)
 {
     csv_write_text(&l->diagnosis, seriesuid);
     csv_write_number(&l->diagnosis, "%.9g", d->score);
@@ -88,14 +90,15 @@ enum status assembly_lists(const struct assembly *a, void (*alive)(void *), void
 {
     enum status status = STATUS_OK;
     struct lists l = {0};
-    TRY(open_list(a->folder, "candidates.csv",
-                  "seriesuid,coordX,coordY,coordZ,probability,malignancy,voxels,diameter_mm,"
-                  "fold,seen",
-                  &l.candidates, err));
-    TRY(open_list(a->folder, "submission.csv", "seriesuid,coordX,coordY,coordZ,probability",
-                  &l.submission, err));
-    TRY(open_list(a->folder, "diagnosis.csv", "seriesuid,score,nodules,status", &l.diagnosis,
-                  err));
+    TRY(open_list(
+        a->folder, "candidates.csv",
+        "seriesuid,coordX,coordY,coordZ,probability,malignancy,voxels,diameter_mm,"
+        "fold,seen",
+        &l.candidates, err));
+    TRY(open_list(a->folder, "submission.csv",
+                  "seriesuid,coordX,coordY,coordZ,probability", &l.submission, err));
+    TRY(open_list(a->folder, "diagnosis.csv", "seriesuid,score,nodules,status",
+                  &l.diagnosis, err));
     for (size_t i = 0; i < a->dataset->count; i++) {
         TRY(write_scan(a, (int64_t)i, &l, err));
         alive(context);

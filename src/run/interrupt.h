@@ -1,6 +1,7 @@
 /*
- * Being asked to stop: USR1 (mpirun passes it on; Slurm's --signal sends it), TERM and INT set a
- * flag that whoever works looks at between slices. The flag is the one thing a handler may set.
+ * Being asked to stop: USR1 (mpirun passes it on; Slurm's --signal sends it), TERM and
+ * INT set a flag that whoever works looks at between slices. The flag is the one thing a
+ * handler may set.
  */
 #ifndef RUN_INTERRUPT_H
 #define RUN_INTERRUPT_H

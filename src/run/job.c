@@ -1,10 +1,10 @@
 /*
- * The life of a job. Each step ends in an agreement of all ranks before the next begins, so a
- * failure anywhere is the same exit code everywhere.
+ * The life of a job. Each step ends in an agreement of all ranks before the next begins,
+ * so a failure anywhere is the same exit code everywhere.
  *
- *   prepare   rank 0: settings, run directory, scans, models, books     then the workers' models
- *   detect    rank 0 leads (master.c), the others serve (worker.c)
- *   finish    run.h5 by all, lists by rank 0, DONE last
+ *   prepare   rank 0: settings, run directory, scans, models, books     then the workers'
+ * models detect    rank 0 leads (master.c), the others serve (worker.c) finish    run.h5
+ * by all, lists by rank 0, DONE last
  */
 #include "run/job.h"
 
@@ -56,7 +56,8 @@ static bool is_master(const struct job *j)
 static void expired(void *context, const char *description, double seconds)
 {
     const struct comm *c = context;
-    log_error("rank %d on %s: %s has taken more than %.0f s: the job ends; the same command goes "
+    log_error("rank %d on %s: %s has taken more than %.0f s: the job ends; the same "
+              "command goes "
               "on from what is done",
               c->rank, c->host, description, seconds);
     comm_abort(EXIT_FAILED);
@@ -74,17 +75,19 @@ static enum status check_settings(const struct settings *s, struct error *err)
                          "give either dataset.root=TREE or dataset.scan=FILE%s",
                          s->dataset.root[0] ? ", not both" : "");
     if (network && !s->segment.weights[0])
-        return error_set(err, STATUS_JOB_CONFIG,
-                         "segment.weights is not given: segment.method \"network\" needs the "
-                         "weights of a segmenter (docs/weights.md)");
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "segment.weights is not given: segment.method \"network\" needs the "
+            "weights of a segmenter (docs/weights.md)");
     if (!network && !s->dataset.candidates[0])
         return error_set(err, STATUS_JOB_CONFIG,
                          "segment.method \"candidates\" needs dataset.candidates: no "
                          "candidates_V2.csv or candidates.csv is in dataset.root");
     if (!s->classify.weights[0])
-        return error_set(err, STATUS_JOB_CONFIG,
-                         "classify.weights is not given: the stage classify needs the weights "
-                         "of a classifier (docs/weights.md)");
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "classify.weights is not given: the stage classify needs the weights "
+            "of a classifier (docs/weights.md)");
     return STATUS_OK;
 }
 
@@ -105,7 +108,8 @@ static enum status make_schedule(struct job *j, struct error *err)
     for (size_t i = 0; i < j->dataset.count; i++)
         scans[i] = (struct schedule_scan){j->dataset.scans[i].subset,
                                           j->dataset.scans[i].bytes + 1};
-    status = schedule_new(scans, j->dataset.count, DATASET_SUBSETS, workers, &j->schedule, err);
+    status = schedule_new(scans, j->dataset.count, DATASET_SUBSETS, workers, &j->schedule,
+                          err);
 out:
     free(scans);
     return status;
@@ -123,8 +127,8 @@ static enum status open_ledger(struct job *j, struct error *err)
                                                                   : PATIENT_MAX,
                      .has_malignancy = s->malignancy.weights[0] != '\0'}};
     TRY(detector_identity(j->detector, &identity, err));
-    TRY(ledger_open(j->folder.journal, identity, &j->dataset, j->schedule, &options, &j->ledger,
-                    err));
+    TRY(ledger_open(j->folder.journal, identity, &j->dataset, j->schedule, &options,
+                    &j->ledger, err));
     for (size_t i = 0; i < j->dataset.problem_count; i++) {
         const struct dataset_problem *p = &j->dataset.problems[i];
         log_warning("%s", p->sentence);
@@ -165,7 +169,8 @@ static enum status prepare_master(struct job *j, struct error *err)
     TRY(open_dataset(j, err));
     TRY(make_schedule(j, err));
     TRY(detector_new(j->settings, j->isa, j->threads, j->folder.heatmaps,
-                     alone ? master_poll : NULL, alone ? &j->master : NULL, &j->detector, err));
+                     alone ? master_poll : NULL, alone ? &j->master : NULL, &j->detector,
+                     err));
     TRY(run_folder_claim(&j->folder, j->settings, err));
     TRY(open_ledger(j, err));
     TRY(make_progress(j, err));
@@ -190,15 +195,16 @@ static enum status prepare_worker(struct job *j, struct error *err)
     TRY(path_join(j->settings->output, "job.cfg", &file, err));
     for (double start = clock_seconds(); !file_exists(file); clock_sleep(pause))
         if (clock_seconds() - start > patience) {
-            status = error_set(err, STATUS_JOB_CONFIG,
-                               "output: host %s does not see %s: the run directory has to be on "
-                               "a file system that all hosts share",
-                               j->comm->host, j->settings->output);
+            status = error_set(
+                err, STATUS_JOB_CONFIG,
+                "output: host %s does not see %s: the run directory has to be on "
+                "a file system that all hosts share",
+                j->comm->host, j->settings->output);
             goto out;
         }
     TRY(path_join(j->settings->output, "heatmaps", &j->folder.heatmaps, err));
-    j->worker = (struct worker){.comm = j->comm, .settings = j->settings,
-                                .watchdog = j->watchdog};
+    j->worker = (struct worker){
+        .comm = j->comm, .settings = j->settings, .watchdog = j->watchdog};
     TRY(detector_new(j->settings, j->isa, j->threads, j->folder.heatmaps, worker_poll,
                      &j->worker, &j->detector, err));
 out:
@@ -217,9 +223,10 @@ static enum status agree_on_machine(struct job *j, struct error *err)
         status = isa_parse(j->settings->compute.isa, &j->isa, err);
     TRY(comm_agree(j->comm, status, err));
     if (!comm_same(j->comm, hash64(text, bytes)))
-        TRY(error_set(err, STATUS_JOB_CONFIG,
-                      "the hosts read different configurations: job, site and default files "
-                      "must be the same everywhere"));
+        TRY(error_set(
+            err, STATUS_JOB_CONFIG,
+            "the hosts read different configurations: job, site and default files "
+            "must be the same everywhere"));
     j->isa = (enum isa)comm_lowest(j->comm, (int)j->isa);
     isa_use(j->isa);
     j->threads = comm_threads(j->comm, computes);
@@ -237,7 +244,8 @@ static enum status prepare(struct job *j, bool *done, struct error *err)
     double patience = j->settings->limits.deadline_s * PATIENCE_DEADLINES;
     watchdog_arm(j->watchdog, patience, "starting: the settings of all hosts");
     TRY(agree_on_machine(j, err));
-    watchdog_arm(j->watchdog, patience, "starting: the run directory, the scans, the models");
+    watchdog_arm(j->watchdog, patience,
+                 "starting: the run directory, the scans, the models");
     if (is_master(j))
         status = prepare_master(j, err);
     TRY(comm_agree(j->comm, status, err));

@@ -7,9 +7,9 @@
 #include "comm/comm.h"
 #include "config/settings.h"
 
-/* Runs the job on all ranks of `c`. Returns the exit code, the same on all ranks: 0 done, 1 failed,
- * 2 configuration, 3 done with scans quarantined, 75 stopped on request and to be started again.
- * Messages are written by rank 0. Collective. */
+/* Runs the job on all ranks of `c`. Returns the exit code, the same on all ranks: 0 done,
+ * 1 failed, 2 configuration, 3 done with scans quarantined, 75 stopped on request and to
+ * be started again. Messages are written by rank 0. Collective. */
 int job_run(const struct comm *c, const struct settings *s);
 
 #endif

@@ -86,17 +86,18 @@ static void forget_parts(struct scan_books *b)
 }
 
 /* Appends "name (was A, is B)" for the lines of two identities that differ. */
-static void describe_differences(const char *old, const char *new, char *text, size_t bytes)
+static void describe_differences(const char *old, const char *new, char *text,
+                                 size_t bytes)
 {
     size_t used = 0;
     text[0] = '\0';
-    while (*old && *new && used < bytes) {
+    while (*old && *new &&used < bytes) {
         size_t a = strcspn(old, "\n"), b = strcspn(new, "\n"), name = strcspn(new, " \n");
         if (a != b || memcmp(old, new, a))
-            used += (size_t)snprintf(text + used, bytes - used, "%s%.*s (was %.*s, is %.*s)",
-                                     used ? ", " : "", (int)name, new,
-                                     (int)(a > name ? a - name - 1 : 0), old + name + 1,
-                                     (int)(b > name ? b - name - 1 : 0), new + name + 1);
+            used += (size_t)snprintf(
+                text + used, bytes - used, "%s%.*s (was %.*s, is %.*s)", used ? ", " : "",
+                (int)name, new, (int)(a > name ? a - name - 1 : 0), old + name + 1,
+                (int)(b > name ? b - name - 1 : 0), new + name + 1);
         old += a + (old[a] == '\n');
         new += b + (new[b] == '\n');
     }
@@ -113,10 +114,11 @@ static enum status hold_identity(struct ledger *l, const struct journal_record *
     l->has_identity = true;
     if (r->bytes != strlen(l->identity) + 1 || memcmp(text, l->identity, r->bytes)) {
         describe_differences(text, l->identity, differences, sizeof differences);
-        status = error_set(err, STATUS_JOB_CONFIG,
-                           "the run was started with something else, its results would not "
-                           "fit: %s; choose another output",
-                           differences);
+        status =
+            error_set(err, STATUS_JOB_CONFIG,
+                      "the run was started with something else, its results would not "
+                      "fit: %s; choose another output",
+                      differences);
     }
     free(text);
     return status;
@@ -126,7 +128,8 @@ static enum status visit(void *context, const struct journal_record *r, struct e
 {
     struct ledger *l = context;
     if (r->kind < RECORD_OPEN || r->kind > RECORD_SCAN)
-        return STATUS_OK; /* RECORD_RUN is held once the journal is open and can be read */
+        return STATUS_OK; /* RECORD_RUN is held once the journal is open and can be read
+                           */
     int64_t scan = find_item(l, r->item);
     if (scan < 0)
         return STATUS_OK; /* a scan that has left the data set */
@@ -141,8 +144,8 @@ static enum status visit(void *context, const struct journal_record *r, struct e
         b->result = (struct ledger_entry){.offset = r->offset, .bytes = r->bytes};
         return STATUS_OK;
     }
-    enum status status = memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1,
-                                     sizeof *b->parts, "ledger", err);
+    enum status status = memory_grow((void **)&b->parts, &b->part_capacity,
+                                     b->part_count + 1, sizeof *b->parts, "ledger", err);
     if (status == STATUS_OK)
         b->parts[b->part_count++] = *r;
     return status;
@@ -154,7 +157,8 @@ struct first_record {
     bool found;
 };
 
-static enum status visit_all(void *context, const struct journal_record *r, struct error *err)
+static enum status visit_all(void *context, const struct journal_record *r,
+                             struct error *err)
 {
     struct first_record *f = context;
     if (r->kind == RECORD_RUN && !f->found) {
@@ -171,9 +175,10 @@ static enum status enter_identity(struct ledger *l, struct error *err)
     return status == STATUS_OK ? journal_sync(l->journal, err) : status;
 }
 
-enum status ledger_open(const char *path, const char *identity, const struct dataset *dataset,
-                        struct schedule *schedule, const struct ledger_options *options,
-                        struct ledger **out, struct error *err)
+enum status ledger_open(const char *path, const char *identity,
+                        const struct dataset *dataset, struct schedule *schedule,
+                        const struct ledger_options *options, struct ledger **out,
+                        struct error *err)
 {
     enum status status = STATUS_OK;
     struct ledger *l = NULL;
@@ -216,8 +221,8 @@ void ledger_close(struct ledger *l)
 
 /* --- parts of a scan --- */
 
-static const struct journal_record *find_part(const struct scan_books *b, enum record_kind kind,
-                                              int64_t part)
+static const struct journal_record *find_part(const struct scan_books *b,
+                                              enum record_kind kind, int64_t part)
 {
     for (size_t i = 0; i < b->part_count; i++)
         if (b->parts[i].kind == kind && b->parts[i].part == part)
@@ -259,7 +264,9 @@ enum status ledger_order(struct ledger *l, const struct task *t, struct order *o
     const struct scan *scan = &l->dataset->scans[t->scan];
     enum status status = STATUS_OK;
     *payload = NULL;
-    *o = (struct order){.task = *t, .identity = b->identity, .seriesuid = scan->seriesuid,
+    *o = (struct order){.task = *t,
+                        .identity = b->identity,
+                        .seriesuid = scan->seriesuid,
                         .path = scan->path};
     if (t->kind == TASK_GROUP) {
         TRY(read_parts(l, b, RECORD_SEGMENT, payload, &o->bytes, err));
@@ -288,13 +295,16 @@ static void join_judgements(struct candidate *candidates, size_t count,
     }
 }
 
-static enum status append(struct ledger *l, int64_t scan, enum record_kind kind, int64_t part,
-                          const void *payload, size_t bytes, struct journal_record *r,
-                          struct error *err)
+static enum status append(struct ledger *l, int64_t scan, enum record_kind kind,
+                          int64_t part, const void *payload, size_t bytes,
+                          struct journal_record *r, struct error *err)
 {
     const struct scan_books *b = &l->scans[scan];
-    *r = (struct journal_record){.kind = kind, .part = (uint32_t)part, .item = b->item,
-                                 .key = b->identity, .bytes = bytes};
+    *r = (struct journal_record){.kind = kind,
+                                 .part = (uint32_t)part,
+                                 .item = b->item,
+                                 .key = b->identity,
+                                 .bytes = bytes};
     return journal_append(l->journal, r, payload, err);
 }
 
@@ -344,8 +354,10 @@ static enum record_kind record_of(enum task_kind kind)
     return kinds[kind];
 }
 
-/* Books a result that is in the journal: tells the schedule, and finishes the scan with it. */
-static enum status book(struct ledger *l, const struct task *t, int64_t parts, struct error *err)
+/* Books a result that is in the journal: tells the schedule, and finishes the scan with
+ * it. */
+static enum status book(struct ledger *l, const struct task *t, int64_t parts,
+                        struct error *err)
 {
     bool finished;
     enum status status = schedule_done(l->schedule, t, parts, &finished, err);
@@ -354,7 +366,8 @@ static enum status book(struct ledger *l, const struct task *t, int64_t parts, s
     return status;
 }
 
-/* A restarted job has opened a scan and found its files unchanged: what was done stays done. */
+/* A restarted job has opened a scan and found its files unchanged: what was done stays
+ * done. */
 static enum status restore(struct ledger *l, const struct task *t, int64_t slabs,
                            struct error *err)
 {
@@ -404,8 +417,8 @@ static enum status enter_open(struct ledger *l, const struct task *t, const void
     enum status status = append(l, t->scan, RECORD_OPEN, 0, payload, bytes, &r, err);
     if (status != STATUS_OK)
         return status;
-    TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1, sizeof *b->parts,
-                    "ledger", err));
+    TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1,
+                    sizeof *b->parts, "ledger", err));
     b->parts[b->part_count++] = r;
     status = book(l, t, slabs, err);
 out:
@@ -422,8 +435,8 @@ enum status ledger_enter(struct ledger *l, const struct task *t, const void *pay
         return book(l, t, 0, err); /* late: its worker is free again, no more */
     if (t->kind == TASK_OPEN)
         return enter_open(l, t, payload, bytes, err);
-    TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1, sizeof *b->parts,
-                    "ledger", err));
+    TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1,
+                    sizeof *b->parts, "ledger", err));
     TRY(append(l, t->scan, record_of(t->kind), t->part, payload, bytes, &r, err));
     b->parts[b->part_count++] = r;
     int64_t batches = record_batches((int64_t)(bytes / sizeof(struct candidate)));
@@ -480,8 +493,11 @@ enum status ledger_result(const struct ledger *l, int64_t scan, struct scan_resu
                           void **payload, struct error *err)
 {
     const struct scan_books *b = &l->scans[scan];
-    struct journal_record r = {.kind = RECORD_SCAN, .item = b->item, .key = b->identity,
-                               .offset = b->result.offset, .bytes = b->result.bytes};
+    struct journal_record r = {.kind = RECORD_SCAN,
+                               .item = b->item,
+                               .key = b->identity,
+                               .offset = b->result.offset,
+                               .bytes = b->result.bytes};
     enum status status = journal_read(l->journal, &r, payload, err);
     if (status == STATUS_OK)
         scan_result_unpack(*payload, r.bytes, out);

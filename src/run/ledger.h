@@ -1,11 +1,12 @@
 /*
- * The master's books: the journal, which record of it holds what of which scan, and the schedule
- * kept in step with it. Every result is written here before it counts; a restart reads the books
- * and goes on.
+ * The master's books: the journal, which record of it holds what of which scan, and the
+ * schedule kept in step with it. Every result is written here before it counts; a restart
+ * reads the books and goes on.
  *
- * A record made for a scan counts only while the scan's files are what they were: OPEN is done
- * anew for each scan of a restarted job, and what was recorded under another identity is dropped.
- * Memory: about 150 bytes a scan, and 64 a record of scans in work. Master only; not collective.
+ * A record made for a scan counts only while the scan's files are what they were: OPEN is
+ * done anew for each scan of a restarted job, and what was recorded under another
+ * identity is dropped. Memory: about 150 bytes a scan, and 64 a record of scans in work.
+ * Master only; not collective.
  */
 #ifndef RUN_LEDGER_H
 #define RUN_LEDGER_H
@@ -35,16 +36,17 @@ struct ledger_options {
 
 struct ledger;
 
-/* Opens the books of a run at `path`, reading what is there. `identity` is what all results depend
- * on: a journal made under another one is refused, naming the lines that differ
- * (STATUS_JOB_CONFIG). Borrows dataset and schedule. */
-enum status ledger_open(const char *path, const char *identity, const struct dataset *dataset,
-                        struct schedule *schedule, const struct ledger_options *options,
-                        struct ledger **out, struct error *err);
+/* Opens the books of a run at `path`, reading what is there. `identity` is what all
+ * results depend on: a journal made under another one is refused, naming the lines that
+ * differ (STATUS_JOB_CONFIG). Borrows dataset and schedule. */
+enum status ledger_open(const char *path, const char *identity,
+                        const struct dataset *dataset, struct schedule *schedule,
+                        const struct ledger_options *options, struct ledger **out,
+                        struct error *err);
 void ledger_close(struct ledger *l);
 
-/* Completes the order for a task: what the worker needs beside the scan. *payload is to be freed
- * after use. */
+/* Completes the order for a task: what the worker needs beside the scan. *payload is to
+ * be freed after use. */
 enum status ledger_order(struct ledger *l, const struct task *t, struct order *o,
                          void **payload, struct error *err);
 

@@ -2,7 +2,8 @@
 
 #include "base/file.h"
 
-static enum status fill(char **value, const char *root, const char *name, struct error *err)
+static enum status fill(char **value, const char *root, const char *name,
+                        struct error *err)
 {
     char *path;
     if ((*value)[0] || !root[0])

@@ -7,8 +7,9 @@
 #include "base/status.h"
 #include "config/settings.h"
 
-/* Fills each list setting that is not given with the file of that name in dataset.root, when it is
- * there (candidates_V2.csv before candidates.csv). Not collective: every rank sees the same tree. */
+/* Fills each list setting that is not given with the file of that name in dataset.root,
+ * when it is there (candidates_V2.csv before candidates.csv). Not collective: every rank
+ * sees the same tree. */
 enum status list_defaults(struct settings *s, struct error *err);
 
 #endif

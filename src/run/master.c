@@ -1,11 +1,12 @@
 /*
- * One loop: take a message, enter what it brings, give the sender its next task, and give tasks to
- * workers who found none earlier. Workers are numbered from 0; worker w is rank w + 1.
+ * One loop: take a message, enter what it brings, give the sender its next task, and give
+ * tasks to workers who found none earlier. Workers are numbered from 0; worker w is rank
+ * w + 1.
  *
  *   worker:  IDLE ──order──> BUSY ──done, failed, given up──> IDLE
  *
- * Stopping (a signal, too many quarantined scans, a failure that concerns all) sends STOP to the
- * busy, takes no result for new work, and ends when everybody is idle.
+ * Stopping (a signal, too many quarantined scans, a failure that concerns all) sends STOP
+ * to the busy, takes no result for new work, and ends when everybody is idle.
  */
 #include "run/master.h"
 
@@ -33,9 +34,12 @@ struct loop {
     double synced;
 };
 
-void master_tell(const struct master *m, int kind, int part, const void *payload, size_t bytes)
+void master_tell(const struct master *m, int kind, int part, const void *payload,
+                 size_t bytes)
 {
-    struct message message = {.kind = kind, .part = part, .bytes = bytes,
+    struct message message = {.kind = kind,
+                              .part = part,
+                              .bytes = bytes,
                               .payload = (void *)(uintptr_t)payload};
     for (int rank = 1; rank < m->comm->size; rank++) {
         watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
@@ -74,10 +78,11 @@ static void hold_quarantine(struct loop *l)
     const struct quarantined *q = ledger_quarantined(m->ledger, &count);
     if ((int64_t)count <= m->quarantine_limit)
         return;
-    error_set(&err, STATUS_JOB_FAILED,
-              "%zu scans are quarantined, limits.quarantine allows %lld; the last: %s, %s: %s",
-              count, (long long)m->quarantine_limit, q[count - 1].seriesuid, q[count - 1].stage,
-              q[count - 1].reason);
+    error_set(
+        &err, STATUS_JOB_FAILED,
+        "%zu scans are quarantined, limits.quarantine allows %lld; the last: %s, %s: %s",
+        count, (long long)m->quarantine_limit, q[count - 1].seriesuid, q[count - 1].stage,
+        q[count - 1].reason);
     stop(l, &err);
 }
 
@@ -98,7 +103,8 @@ static void fail(struct loop *l, const struct task *t, const char *stage,
     if (schedule_state(m->schedule, t->scan) == SCAN_QUARANTINED)
         return;
     log_warning("scan %s is quarantined in stage %s: %s", uid, stage, error->message);
-    if (ledger_quarantine(m->ledger, t->scan, uid, stage, error->message, &err) != STATUS_OK) {
+    if (ledger_quarantine(m->ledger, t->scan, uid, stage, error->message, &err) !=
+        STATUS_OK) {
         stop(l, &err);
         return;
     }
@@ -163,7 +169,8 @@ static void give_tasks(struct loop *l)
 {
     struct task task;
     for (int w = 0; w < l->count && !l->stopping; w++)
-        if (l->peers[w].ready && !l->peers[w].busy && schedule_next(l->m->schedule, w, &task))
+        if (l->peers[w].ready && !l->peers[w].busy &&
+            schedule_next(l->m->schedule, w, &task))
             send_order(l, w, &task);
 }
 
@@ -220,10 +227,11 @@ static void watch_workers(struct loop *l)
             message_send(m->comm, w + 1, &message);
         }
         if ((p->busy || !p->ready) && now - p->heard > deadline * PATIENCE_DEADLINES) {
-            log_error("rank %d has not been heard of for %.0f s%s%s: the job ends; the same "
-                      "command goes on from what is done",
-                      w + 1, now - p->heard, p->busy ? ", at work on scan " : "",
-                      p->busy ? m->dataset->scans[p->task.scan].seriesuid : "");
+            log_error(
+                "rank %d has not been heard of for %.0f s%s%s: the job ends; the same "
+                "command goes on from what is done",
+                w + 1, now - p->heard, p->busy ? ", at work on scan " : "",
+                p->busy ? m->dataset->scans[p->task.scan].seriesuid : "");
             ledger_sync(m->ledger, NULL);
             comm_abort(1);
         }
@@ -240,7 +248,8 @@ static enum status lead(struct loop *l, struct error *err)
     enum status status = STATUS_OK;
     double pause = sleep_shortest;
     l->count = m->comm->size - 1;
-    TRY(memory_new((size_t)l->count, sizeof *l->peers, "workers", (void **)&l->peers, err));
+    TRY(memory_new((size_t)l->count, sizeof *l->peers, "workers", (void **)&l->peers,
+                   err));
     for (int w = 0; w < l->count; w++)
         l->peers[w].heard = l->peers[w].pinged = clock_seconds();
 

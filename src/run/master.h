@@ -1,6 +1,7 @@
 /*
- * Rank 0 while scans are worked on: hands out tasks, keeps the books, watches its workers, shows
- * progress. It sleeps while it waits. Alone (one rank) it does the tasks itself.
+ * Rank 0 while scans are worked on: hands out tasks, keeps the books, watches its
+ * workers, shows progress. It sleeps while it waits. Alone (one rank) it does the tasks
+ * itself.
  */
 #ifndef RUN_MASTER_H
 #define RUN_MASTER_H
@@ -25,16 +26,18 @@ struct master {
     int64_t quarantine_limit; /* more quarantined scans than this stop the job */
 };
 
-/* Runs until every scan is finished or quarantined, somebody asks to stop, or the job fails; then
- * all workers are idle. `detector` is for a master alone, else NULL.
- * Errors: STATUS_JOB_INTERRUPTED (books are synced), STATUS_JOB_FAILED (too many quarantined),
- * a worker's STAGE status. Rank 0 only; the workers are in worker_serve meanwhile. */
+/* Runs until every scan is finished or quarantined, somebody asks to stop, or the job
+ * fails; then all workers are idle. `detector` is for a master alone, else NULL. Errors:
+ * STATUS_JOB_INTERRUPTED (books are synced), STATUS_JOB_FAILED (too many quarantined), a
+ * worker's STAGE status. Rank 0 only; the workers are in worker_serve meanwhile. */
 enum status master_run(struct master *m, struct detector *detector, struct error *err);
 
 /* Tells all workers to join, or to leave with an exit code, or that the master lives. */
-void master_tell(const struct master *m, int kind, int part, const void *payload, size_t bytes);
+void master_tell(const struct master *m, int kind, int part, const void *payload,
+                 size_t bytes);
 
-/* The poll function of a detector that a master alone uses; context is the struct master. */
+/* The poll function of a detector that a master alone uses; context is the struct master.
+ */
 enum status master_poll(void *context);
 
 #endif

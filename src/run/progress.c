@@ -19,8 +19,8 @@ struct progress {
     bool begun;
 };
 
-enum status progress_new(const char *path, const char *host, int ranks, struct progress **out,
-                         struct error *err)
+enum status progress_new(const char *path, const char *host, int ranks,
+                         struct progress **out, struct error *err)
 {
     enum status status = STATUS_OK;
     struct progress *p = NULL;
@@ -76,18 +76,18 @@ static json_t *message_json(const char *message)
     return json_string(ascii);
 }
 
-static void write_status(struct progress *p, const struct schedule_counts *c, const char *state,
-                         int exit_code, const char *message)
+static void write_status(struct progress *p, const struct schedule_counts *c,
+                         const char *state, int exit_code, const char *message)
 {
     struct pace pace = pace_of(p, c);
     struct error ignored;
     json_t *root = json_pack(
-        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:i, s:I}", "state", state, "scans",
-        (json_int_t)c->scans, "finished", (json_int_t)c->finished, "quarantined",
+        "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:i, s:I}", "state", state,
+        "scans", (json_int_t)c->scans, "finished", (json_int_t)c->finished, "quarantined",
         (json_int_t)c->quarantined, "share",
-        c->work ? (double)c->work_finished / (double)c->work : 1.0, "elapsed_s", pace.elapsed,
-        "scans_per_hour", pace.scans_per_hour, "host", p->host, "pid", (int)getpid(), "ranks",
-        p->ranks, "updated_unix", (json_int_t)time(NULL));
+        c->work ? (double)c->work_finished / (double)c->work : 1.0, "elapsed_s",
+        pace.elapsed, "scans_per_hour", pace.scans_per_hour, "host", p->host, "pid",
+        (int)getpid(), "ranks", p->ranks, "updated_unix", (json_int_t)time(NULL));
     if (!root)
         return;
     if (pace.remaining >= 0)
@@ -103,7 +103,8 @@ static void write_status(struct progress *p, const struct schedule_counts *c, co
     free(text);
 }
 
-void progress_show(struct progress *p, struct schedule_counts c, const char *state, bool now)
+void progress_show(struct progress *p, struct schedule_counts c, const char *state,
+                   bool now)
 {
     double time_now = clock_seconds();
     char left[32] = "?", spent[32];
@@ -116,7 +117,9 @@ void progress_show(struct progress *p, struct schedule_counts c, const char *sta
     if (pace.remaining >= 0)
         clock_describe(pace.remaining, left, sizeof left);
     clock_describe(pace.elapsed, spent, sizeof spent);
-    log_progress(now, "%s: %lld of %lld scans, %lld quarantined, %.1f %% after %s, %.1f scans/h, %s left",
+    log_progress(now,
+                 "%s: %lld of %lld scans, %lld quarantined, %.1f %% after %s, %.1f "
+                 "scans/h, %s left",
                  state, (long long)(c.finished + c.quarantined), (long long)c.scans,
                  (long long)c.quarantined,
                  c.work ? 100.0 * (double)c.work_finished / (double)c.work : 100.0, spent,

@@ -1,6 +1,6 @@
 /*
- * Progress: the line on the terminal or in the log, and status.json, which `pulmo status` reads.
- * Master only.
+ * Progress: the line on the terminal or in the log, and status.json, which `pulmo status`
+ * reads. Master only.
  */
 #ifndef RUN_PROGRESS_H
 #define RUN_PROGRESS_H
@@ -13,14 +13,15 @@
 struct progress;
 
 /* `path` of status.json. *out is the caller's to free. */
-enum status progress_new(const char *path, const char *host, int ranks, struct progress **out,
-                         struct error *err);
+enum status progress_new(const char *path, const char *host, int ranks,
+                         struct progress **out, struct error *err);
 void progress_free(struct progress *p);
 
-/* Shows where the work stands; status.json is written at most every two seconds. `state` is what
- * the job does: "detect", "assemble". `now`: at once. A status.json that cannot be written is no
- * reason to stop. */
-void progress_show(struct progress *p, struct schedule_counts c, const char *state, bool now);
+/* Shows where the work stands; status.json is written at most every two seconds. `state`
+ * is what the job does: "detect", "assemble". `now`: at once. A status.json that cannot
+ * be written is no reason to stop. */
+void progress_show(struct progress *p, struct schedule_counts c, const char *state,
+                   bool now);
 
 /* The last word: "done", "failed", "checkpointed", with the exit code. */
 void progress_end(struct progress *p, struct schedule_counts c, const char *state,

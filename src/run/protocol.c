@@ -8,8 +8,10 @@ struct order_head {
     uint64_t seriesuid_bytes, path_bytes, payload_bytes; /* texts with their NUL */
 };
 
-/* The payload comes right behind the head, so that its structures are aligned; texts last. */
-enum status order_pack(const struct order *o, void **out, size_t *bytes, struct error *err)
+/* The payload comes right behind the head, so that its structures are aligned; texts
+ * last. */
+enum status order_pack(const struct order *o, void **out, size_t *bytes,
+                       struct error *err)
 {
     struct order_head head = {o->task, o->identity, strlen(o->seriesuid) + 1,
                               strlen(o->path) + 1, o->bytes};
@@ -34,9 +36,12 @@ void order_unpack(const void *payload, size_t bytes, struct order *o)
     const char *p = payload;
     CHECK(bytes >= sizeof head);
     memcpy(&head, p, sizeof head);
-    CHECK(bytes == sizeof head + head.payload_bytes + head.seriesuid_bytes + head.path_bytes);
+    CHECK(bytes ==
+          sizeof head + head.payload_bytes + head.seriesuid_bytes + head.path_bytes);
     p += sizeof head;
-    *o = (struct order){.task = head.task, .identity = head.identity, .payload = p,
+    *o = (struct order){.task = head.task,
+                        .identity = head.identity,
+                        .payload = p,
                         .bytes = head.payload_bytes};
     o->seriesuid = p + head.payload_bytes;
     o->path = o->seriesuid + head.seriesuid_bytes;

@@ -2,16 +2,14 @@
  * What master and workers say to each other.
  *
  *   worker                                   master
- *   READY, DONE, FAILED, GIVEN_UP  ────────> records it, answers with ORDER when there is a task
- *   ALIVE (each second while at work) ─────> notes the time
- *   STOP_WANTED (it got a signal)  ────────> stops everybody
- *                                  <──────── ORDER: a task; STOP: give up the task, stay
- *                                  <──────── PING (to the idle): the master lives
- *                                  <──────── ASSEMBLE: join the collective writing of run.h5
- *                                  <──────── QUIT: leave, part is the exit code
+ *   READY, DONE, FAILED, GIVEN_UP  ────────> records it, answers with ORDER when there is
+ * a task ALIVE (each second while at work) ─────> notes the time STOP_WANTED (it got a
+ * signal)  ────────> stops everybody <──────── ORDER: a task; STOP: give up the task,
+ * stay <──────── PING (to the idle): the master lives <──────── ASSEMBLE: join the
+ * collective writing of run.h5 <──────── QUIT: leave, part is the exit code
  *
- * Every wait has a deadline: a worker that hears nothing, and a master that hears nothing of a
- * worker at work, name the other and end the job.
+ * Every wait has a deadline: a worker that hears nothing, and a master that hears nothing
+ * of a worker at work, name the other and end the job.
  */
 #ifndef RUN_PROTOCOL_H
 #define RUN_PROTOCOL_H
@@ -42,11 +40,14 @@ struct failure {
     struct error error;
 };
 
-/* *out = an order as a payload, to be freed; and back: texts and payload of `o` lead into it. */
-enum status order_pack(const struct order *o, void **out, size_t *bytes, struct error *err);
+/* *out = an order as a payload, to be freed; and back: texts and payload of `o` lead into
+ * it. */
+enum status order_pack(const struct order *o, void **out, size_t *bytes,
+                       struct error *err);
 void order_unpack(const void *payload, size_t bytes, struct order *o);
 
-/* What a worker waits longer than for, in deadlines: reading may take one before it is given up. */
+/* What a worker waits longer than for, in deadlines: reading may take one before it is
+ * given up. */
 enum { PATIENCE_DEADLINES = 2, PINGS_PER_DEADLINE = 4 };
 
 #endif

@@ -47,7 +47,8 @@ enum status mask_pack(const uint8_t *mask, size_t voxels, void **out, size_t *by
     TRY(memory_new(sizeof(uint32_t) + length, 1, "mask", (void **)&packed, err));
     for (size_t i = 0; i < voxels; i++)
         bits[i / 8] |= (uint8_t)(mask[i] << (i % 8));
-    CHECK(compress2((Bytef *)packed + sizeof(uint32_t), &length, bits, bit_bytes, 1) == Z_OK);
+    CHECK(compress2((Bytef *)packed + sizeof(uint32_t), &length, bits, bit_bytes, 1) ==
+          Z_OK);
     uint32_t stored = (uint32_t)length;
     memcpy(packed, &stored, sizeof stored);
     *out = packed;
@@ -59,8 +60,8 @@ out:
     return status;
 }
 
-enum status mask_unpack(const uint8_t *bytes, size_t length, size_t *position, uint8_t *mask,
-                        size_t voxels, struct error *err)
+enum status mask_unpack(const uint8_t *bytes, size_t length, size_t *position,
+                        uint8_t *mask, size_t voxels, struct error *err)
 {
     enum status status = STATUS_OK;
     uint8_t *bits = NULL;

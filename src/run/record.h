@@ -1,6 +1,7 @@
 /*
- * What a task leaves: the payloads of messages from workers, which are the payloads of the journal.
- * Fixed-width fields in the machine's order (the journal's head refuses another machine's).
+ * What a task leaves: the payloads of messages from workers, which are the payloads of
+ * the journal. Fixed-width fields in the machine's order (the journal's head refuses
+ * another machine's).
  */
 #ifndef RUN_RECORD_H
 #define RUN_RECORD_H
@@ -20,11 +21,12 @@ enum record_kind {
     RECORD_SEGMENT,  /* one slab of mask: uint32 bytes, zlib stream of packed bits */
     RECORD_GROUP,    /* struct candidate [] */
     RECORD_CLASSIFY, /* struct judgement [] */
-    RECORD_SCAN,     /* struct scan_result_head, candidates (sorted), mask: all of a finished scan */
+    RECORD_SCAN, /* struct scan_result_head, candidates (sorted), mask: all of a finished
+                    scan */
 };
 
 enum {
-    SLAB_SLICES = 8,      /* a task of segmentation; the format of masks is made of these */
+    SLAB_SLICES = 8, /* a task of segmentation; the format of masks is made of these */
     BATCH_CANDIDATES = 32 /* a task of classification */
 };
 
@@ -33,8 +35,9 @@ struct scan_head {
     struct hash128 identity, content;
     struct geometry geometry;
     int64_t file_bytes;
-    int32_t seen;      /* whether the models have seen the scan: 1, 0, -1 unknown */
-    int32_t unchanged; /* identity is the one that the order named: content was not read */
+    int32_t seen; /* whether the models have seen the scan: 1, 0, -1 unknown */
+    int32_t
+        unchanged; /* identity is the one that the order named: content was not read */
 };
 
 struct judgement {
@@ -68,15 +71,17 @@ static inline int64_t record_batches(int64_t candidates)
 enum status scan_result_pack(const struct scan_result *r, void **out, size_t *bytes,
                              struct error *err);
 
-/* Takes a payload apart; the checksum was held, so a size that does not fit is a CHECK. */
+/* Takes a payload apart; the checksum was held, so a size that does not fit is a CHECK.
+ */
 void scan_result_unpack(const void *payload, size_t bytes, struct scan_result *out);
 
-/* One slab of mask (0 or 1 a voxel) as a RECORD_SEGMENT payload, to be freed, and back. */
+/* One slab of mask (0 or 1 a voxel) as a RECORD_SEGMENT payload, to be freed, and back.
+ */
 enum status mask_pack(const uint8_t *mask, size_t voxels, void **out, size_t *bytes,
                       struct error *err);
 /* Reads the slab at *position of concatenated payloads and moves *position behind it.
  * Errors: STATUS_JOB_FAILED when the bytes are damaged. */
-enum status mask_unpack(const uint8_t *bytes, size_t length, size_t *position, uint8_t *mask,
-                        size_t voxels, struct error *err);
+enum status mask_unpack(const uint8_t *bytes, size_t length, size_t *position,
+                        uint8_t *mask, size_t voxels, struct error *err);
 
 #endif

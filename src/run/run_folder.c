@@ -47,7 +47,8 @@ static enum status take_lock(struct run_folder *f, struct error *err)
     } else if (flock(f->lock, LOCK_EX | LOCK_NB)) {
         if (errno == EWOULDBLOCK)
             status = error_set(err, STATUS_JOB_FAILED,
-                               "%s: another process is at work in this run directory", f->path);
+                               "%s: another process is at work in this run directory",
+                               f->path);
         else
             log_warning("%s: %s: start no second job in this run directory", path,
                         strerror(errno));
@@ -59,8 +60,8 @@ static enum status take_lock(struct run_folder *f, struct error *err)
 /* Results without a job.cfg were not made here, or by nobody we know: left alone. */
 static enum status refuse_foreign(const struct run_folder *f, struct error *err)
 {
-    static const char *const ours[] = {"run.h5", "journal", "DONE", "candidates.csv",
-                                       "submission.csv", "diagnosis.csv"};
+    static const char *const ours[] = {
+        "run.h5", "journal", "DONE", "candidates.csv", "submission.csv", "diagnosis.csv"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
         char *path;
         enum status status = run_folder_file(f, ours[i], &path, err);
@@ -69,10 +70,11 @@ static enum status refuse_foreign(const struct run_folder *f, struct error *err)
         bool there = file_exists(path);
         free(path);
         if (there)
-            return error_set(err, STATUS_JOB_CONFIG,
-                             "output: %s holds %s but no job.cfg: it is no run directory that "
-                             "could be gone on with",
-                             f->path, ours[i]);
+            return error_set(
+                err, STATUS_JOB_CONFIG,
+                "output: %s holds %s but no job.cfg: it is no run directory that "
+                "could be gone on with",
+                f->path, ours[i]);
     }
     return STATUS_OK;
 }
@@ -98,7 +100,8 @@ out:
 }
 
 /* Results that are there and whole need no second run. */
-static enum status open_job(struct run_folder *f, const struct settings *s, struct error *err)
+static enum status open_job(struct run_folder *f, const struct settings *s,
+                            struct error *err)
 {
     enum status status = STATUS_OK;
     char *file = NULL;
@@ -115,13 +118,15 @@ out:
     return status;
 }
 
-enum status run_folder_open(struct run_folder *f, const struct settings *s, struct error *err)
+enum status run_folder_open(struct run_folder *f, const struct settings *s,
+                            struct error *err)
 {
     enum status status = STATUS_OK;
     *f = (struct run_folder){.lock = -1};
     if (!s->output[0])
-        return error_set(err, STATUS_JOB_CONFIG,
-                         "output is not given: name the run directory with --set output=DIR");
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "output is not given: name the run directory with --set output=DIR");
     TRY(text_new(s->output, &f->path, err));
     TRY(folder_make(f->path, err));
     TRY(run_folder_file(f, "journal", &f->journal, err));
@@ -132,7 +137,8 @@ out:
     return status;
 }
 
-enum status run_folder_claim(struct run_folder *f, const struct settings *s, struct error *err)
+enum status run_folder_claim(struct run_folder *f, const struct settings *s,
+                             struct error *err)
 {
     enum status status = STATUS_OK;
     char *file = NULL, *text = NULL;

@@ -1,11 +1,10 @@
 /*
  * The run directory: who may use it, what it was made for, whether it is done.
  *
- *   job.cfg   the resolved job, written before any result: a start with other binding settings is
- *             refused
- *   .lock     held (flock) by the master while it works
- *   journal   what is done (io/journal.h); heatmaps/: slabs of heatmaps. Both go when DONE is there
- *   DONE      last: the exit code
+ *   job.cfg   the resolved job, written before any result: a start with other binding
+ * settings is refused .lock     held (flock) by the master while it works journal   what
+ * is done (io/journal.h); heatmaps/: slabs of heatmaps. Both go when DONE is there DONE
+ * last: the exit code
  *
  * Master only; not collective.
  */
@@ -25,13 +24,16 @@ struct run_folder {
 };
 
 /* Makes or opens the directory for a job. Errors: STATUS_STAGE_IO (cannot be written),
- * STATUS_JOB_CONFIG (it holds another job: names the keys; it holds something else; output is not
- * given), STATUS_JOB_FAILED (another process is at work in it). */
-enum status run_folder_open(struct run_folder *f, const struct settings *s, struct error *err);
+ * STATUS_JOB_CONFIG (it holds another job: names the keys; it holds something else;
+ * output is not given), STATUS_JOB_FAILED (another process is at work in it). */
+enum status run_folder_open(struct run_folder *f, const struct settings *s,
+                            struct error *err);
 
-/* Makes the directory that of this job: writes job.cfg. Once scans, models and lists have turned out
- * usable, so that a mistake in a path can be put right with the same output. */
-enum status run_folder_claim(struct run_folder *f, const struct settings *s, struct error *err);
+/* Makes the directory that of this job: writes job.cfg. Once scans, models and lists have
+ * turned out usable, so that a mistake in a path can be put right with the same output.
+ */
+enum status run_folder_claim(struct run_folder *f, const struct settings *s,
+                             struct error *err);
 
 /* Writes DONE, then removes what only a restart would need. */
 enum status run_folder_finish(struct run_folder *f, int exit_code, struct error *err);

@@ -1,11 +1,11 @@
 /*
- * All that the thread touches lies in struct reading, which has two holders: the rank and the
- * thread. A request is handed over under the lock; while it is BUSY only the thread touches volume
- * and window. Whoever leaves last frees it.
+ * All that the thread touches lies in struct reading, which has two holders: the rank and
+ * the thread. A request is handed over under the lock; while it is BUSY only the thread
+ * touches volume and window. Whoever leaves last frees it.
  *
  *   IDLE ──rank: request──> BUSY ──thread: answer──> IDLE
- *                             └──rank: deadline──> ABANDONED ──thread comes back──> freed by it
- *   IDLE ──rank: free──> CLOSING ──thread──> freed by it
+ *                             └──rank: deadline──> ABANDONED ──thread comes back──> freed
+ * by it IDLE ──rank: free──> CLOSING ──thread──> freed by it
  */
 #include "run/scan_reader.h"
 
@@ -37,8 +37,8 @@ struct reading {
     struct volume_options options;
     int64_t memory_bytes;
     struct volume *volume;
-    float *hu;          /* slices [window_first, window_first + window_room) */
-    uint8_t *present;   /* whole volume: one a slice; NULL for a moving window */
+    float *hu;        /* slices [window_first, window_first + window_room) */
+    uint8_t *present; /* whole volume: one a slice; NULL for a moving window */
     int64_t window_first, window_count, window_room;
 };
 
@@ -94,8 +94,8 @@ static enum status fill(struct reading *r, int64_t first, int64_t count)
     return STATUS_OK;
 }
 
-/* A volume that is kept whole: reads the slices that are not there yet. What lies before them in a
- * compressed stream is kept as it comes by. */
+/* A volume that is kept whole: reads the slices that are not there yet. What lies before
+ * them in a compressed stream is kept as it comes by. */
 static enum status fill_missing(struct reading *r, int64_t first, int64_t count)
 {
     enum { PIECE = 16 };
@@ -147,8 +147,9 @@ static enum status move_window(struct reading *r, int64_t first, int64_t count)
     return status;
 }
 
-/* Reads from the first slice on until it fails too, so that r->error is the first of a volume with
- * several: what is said of a bad scan must not depend on which of its slabs came first. */
+/* Reads from the first slice on until it fails too, so that r->error is the first of a
+ * volume with several: what is said of a bad scan must not depend on which of its slabs
+ * came first. */
 static void find_first_failure(struct reading *r)
 {
     int64_t end = r->first + r->count;
@@ -167,12 +168,14 @@ static enum status read_slices(struct reading *r)
     int64_t depth = volume_geometry(r->volume)->size[0];
     enum status status;
     size_t plane = plane_voxels(r);
-    if (!r->hu && (double)plane * (double)depth * sizeof *r->hu <= (double)r->memory_bytes) {
+    if (!r->hu &&
+        (double)plane * (double)depth * sizeof *r->hu <= (double)r->memory_bytes) {
         r->hu = calloc(plane * (size_t)depth, sizeof *r->hu);
         r->present = calloc((size_t)depth, 1);
         if (!r->hu || !r->present)
-            return error_set(&r->error, STATUS_ITEM_LIMIT, "%s: no memory for its %zu voxels",
-                             r->path, plane * (size_t)depth);
+            return error_set(&r->error, STATUS_ITEM_LIMIT,
+                             "%s: no memory for its %zu voxels", r->path,
+                             plane * (size_t)depth);
         r->window_room = depth;
     }
     if (r->present)
@@ -225,8 +228,8 @@ static void *reading_thread(void *argument)
 
 /* --- the rank's side --- */
 
-static enum status reading_start(const struct scan_reader_options *o, struct reading **out,
-                                 struct error *err)
+static enum status reading_start(const struct scan_reader_options *o,
+                                 struct reading **out, struct error *err)
 {
     struct reading *r;
     pthread_t thread;
@@ -297,8 +300,8 @@ static enum status ask(struct scan_reader *s, enum request request, const char *
             break;
         if (clock_seconds() - start > s->options.deadline_s) {
             status = error_set(err, STATUS_ITEM_DEADLINE,
-                               "%s: %s: no answer from the file system for %g s", r->path, what,
-                               s->options.deadline_s);
+                               "%s: %s: no answer from the file system for %g s", r->path,
+                               what, s->options.deadline_s);
         } else {
             pthread_mutex_unlock(&r->lock);
             status = s->options.poll(s->options.context);
@@ -366,7 +369,8 @@ int64_t scan_reader_file_bytes(const struct scan_reader *r)
     return volume_file_bytes(r->reading->volume);
 }
 
-enum status scan_reader_identity(struct scan_reader *r, struct hash128 *out, struct error *err)
+enum status scan_reader_identity(struct scan_reader *r, struct hash128 *out,
+                                 struct error *err)
 {
     enum status status = ask(r, REQUEST_IDENTITY, "looking at its files", err);
     if (status == STATUS_OK)
@@ -374,7 +378,8 @@ enum status scan_reader_identity(struct scan_reader *r, struct hash128 *out, str
     return status;
 }
 
-enum status scan_reader_content(struct scan_reader *r, struct hash128 *out, struct error *err)
+enum status scan_reader_content(struct scan_reader *r, struct hash128 *out,
+                                struct error *err)
 {
     enum status status = ask(r, REQUEST_CONTENT, "reading all of it", err);
     if (status == STATUS_OK)
@@ -396,7 +401,8 @@ enum status scan_reader_slices(struct scan_reader *r, int64_t first, int64_t cou
         return status;
     size_t plane = (size_t)r->geometry.size[1] * (size_t)r->geometry.size[2];
     *out = (struct slices){.hu = g->hu + (size_t)(first - g->window_first) * plane,
-                           .first = first, .count = count};
+                           .first = first,
+                           .count = count};
     memcpy(out->size, r->geometry.size, sizeof out->size);
     return STATUS_OK;
 }

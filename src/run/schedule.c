@@ -1,7 +1,7 @@
 /*
- * Waiting scans stand in one queue a subset, largest first; a scan that a worker takes joins the
- * list of scans in work and leaves it when it is finished, quarantined, or all its holders are gone.
- * The tasks of its present stage are bytes: TO_DO, GIVEN, DONE.
+ * Waiting scans stand in one queue a subset, largest first; a scan that a worker takes
+ * joins the list of scans in work and leaves it when it is finished, quarantined, or all
+ * its holders are gone. The tasks of its present stage are bytes: TO_DO, GIVEN, DONE.
  *
  *   WAITING ──schedule_next──> WORKING ──last schedule_done──> FINISHED
  *      │                          │
@@ -10,7 +10,8 @@
  * Invariants:
  *   1. A task is GIVEN to at most one worker, and given[worker] names it.
  *   2. remaining = tasks of the stage that are not DONE; to_do = those that are TO_DO.
- *   3. A scan stands in its queue at or behind the queue's head exactly while it is WAITING.
+ *   3. A scan stands in its queue at or behind the queue's head exactly while it is
+ * WAITING.
  */
 #include "run/schedule.h"
 
@@ -24,7 +25,8 @@ struct scan_plan {
     int64_t task_count, to_do, remaining;
     int32_t subset;
     uint8_t state, stage;
-    uint8_t open_task; /* the one task of OPEN, so that waiting scans need no allocation */
+    uint8_t
+        open_task; /* the one task of OPEN, so that waiting scans need no allocation */
 };
 
 struct queue {
@@ -84,7 +86,8 @@ static enum status queue_fill(struct schedule *s, int subset, struct queue_entry
     return STATUS_OK;
 }
 
-/* The next waiting scan of a queue, or -1. Scans that are no longer waiting are passed over. */
+/* The next waiting scan of a queue, or -1. Scans that are no longer waiting are passed
+ * over. */
 static int64_t queue_first(struct schedule *s, struct queue *q)
 {
     while (q->head < q->count && s->scans[q->scans[q->head]].state != SCAN_WAITING)
@@ -161,9 +164,10 @@ static void scan_end(struct schedule *s, int64_t scan, enum scan_state end)
     s->quarantined += end == SCAN_QUARANTINED;
 }
 
-/* Takes a task of a scan: its owner from the front, a helper from the end, so that each reads
- * slices that follow one another. */
-static bool give(struct schedule *s, int64_t scan, int worker, bool helps, struct task *out)
+/* Takes a task of a scan: its owner from the front, a helper from the end, so that each
+ * reads slices that follow one another. */
+static bool give(struct schedule *s, int64_t scan, int worker, bool helps,
+                 struct task *out)
 {
     struct scan_plan *p = &s->scans[scan];
     if (p->to_do == 0)
@@ -207,12 +211,17 @@ enum status schedule_new(const struct schedule_scan *scans, size_t count, int su
     s->worker_count = workers;
     TRY(memory_new(count, sizeof *s->scans, "schedule", (void **)&s->scans, err));
     TRY(memory_new(count, sizeof *scratch, "schedule", (void **)&scratch, err));
-    TRY(memory_new((size_t)subsets, sizeof *s->queues, "schedule", (void **)&s->queues, err));
-    TRY(memory_new((size_t)workers, sizeof *s->workers, "schedule", (void **)&s->workers, err));
+    TRY(memory_new((size_t)subsets, sizeof *s->queues, "schedule", (void **)&s->queues,
+                   err));
+    TRY(memory_new((size_t)workers, sizeof *s->workers, "schedule", (void **)&s->workers,
+                   err));
     for (size_t i = 0; i < count; i++) {
         CHECK(scans[i].subset >= 0 && scans[i].subset < subsets);
-        s->scans[i] = (struct scan_plan){.subset = scans[i].subset, .work = scans[i].work,
-                                         .task_count = 1, .to_do = 1, .remaining = 1};
+        s->scans[i] = (struct scan_plan){.subset = scans[i].subset,
+                                         .work = scans[i].work,
+                                         .task_count = 1,
+                                         .to_do = 1,
+                                         .remaining = 1};
         s->work += scans[i].work;
     }
     for (int i = 0; i < subsets; i++)
@@ -254,8 +263,9 @@ bool schedule_next(struct schedule *s, int worker, struct task *out)
     if (scan >= 0) {
         struct scan_plan *p = &s->scans[scan];
         struct error err;
-        CHECK(memory_grow((void **)&s->working, &s->working_capacity, s->working_count + 1,
-                          sizeof *s->working, "schedule", &err) == STATUS_OK);
+        CHECK(memory_grow((void **)&s->working, &s->working_capacity,
+                          s->working_count + 1, sizeof *s->working, "schedule",
+                          &err) == STATUS_OK);
         s->working[s->working_count++] = scan;
         s->queues[p->subset].waiting_work -= p->work;
         p->state = SCAN_WORKING;
@@ -354,8 +364,8 @@ struct schedule_counts schedule_counts(const struct schedule *s)
     for (size_t i = 0; i < s->working_count; i++) {
         const struct scan_plan *p = &s->scans[s->working[i]];
         double part = (double)(p->task_count - p->remaining) / (double)p->task_count;
-        c.work_finished +=
-            (int64_t)((before[p->stage] + share[p->stage] * part) / 100 * (double)p->work);
+        c.work_finished += (int64_t)((before[p->stage] + share[p->stage] * part) / 100 *
+                                     (double)p->work);
     }
     return c;
 }

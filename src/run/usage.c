@@ -10,8 +10,8 @@ struct usage {
     double timings[TIMING_COUNT], wall, peak_mb;
 };
 
-static void write_row(struct csv_writer *w, int rank, const struct usage *u, const char *stage,
-                      double seconds)
+static void write_row(struct csv_writer *w, int rank, const struct usage *u,
+                      const char *stage, double seconds)
 {
     csv_write_integer(w, rank);
     csv_write_text(w, u->host);
@@ -56,7 +56,8 @@ static void report_memory(const struct usage *all, int ranks)
 enum status usage_report(const struct comm *c, const struct run_folder *folder,
                          const double *timings, double wall, struct error *err)
 {
-    struct usage mine = {.wall = wall, .peak_mb = (double)memory_peak_bytes() * 1e-6}, *all = NULL;
+    struct usage mine = {.wall = wall, .peak_mb = (double)memory_peak_bytes() * 1e-6},
+                 *all = NULL;
     enum status status = STATUS_OK;
     memcpy(mine.timings, timings, sizeof mine.timings);
     memcpy(mine.host, c->host, sizeof mine.host);

@@ -6,8 +6,8 @@
 #include "run/interrupt.h"
 #include "run/protocol.h"
 
-/* A worker between two tasks waits for the answer of a master who looks every millisecond; one that
- * has waited for long may take its time. */
+/* A worker between two tasks waits for the answer of a master who looks every
+ * millisecond; one that has waited for long may take its time. */
 static const double alive_seconds = 1, sleep_shortest = 50e-6, sleep_soon = 200e-6,
                     sleep_longest = 2e-3, soon_seconds = 20e-3;
 
@@ -77,12 +77,14 @@ static enum status wait(struct worker *w, struct message *m, struct error *err)
     while (!message_take(w->comm, 0, m)) {
         pass_on_signal(w);
         if (clock_seconds() - start > patience)
-            return error_set(err, STATUS_STAGE_DEADLINE,
-                             "rank %d on %s: nothing heard from the master for %.0f s while "
-                             "waiting for a task",
-                             w->comm->rank, w->comm->host, patience);
+            return error_set(
+                err, STATUS_STAGE_DEADLINE,
+                "rank %d on %s: nothing heard from the master for %.0f s while "
+                "waiting for a task",
+                w->comm->rank, w->comm->host, patience);
         clock_sleep(pause);
-        double longest = clock_seconds() - start < soon_seconds ? sleep_soon : sleep_longest;
+        double longest =
+            clock_seconds() - start < soon_seconds ? sleep_soon : sleep_longest;
         pause = pause * 2 < longest ? pause * 2 : longest;
     }
     return STATUS_OK;

@@ -26,8 +26,8 @@ struct worker {
 /* The poll function of the worker's detector; context is the struct worker. */
 enum status worker_poll(void *context);
 
-/* Serves until QUIT; *exit_code is what it says. Errors: STATUS_STAGE_DEADLINE when the master falls
- * silent (the job is then aborted by the caller). */
+/* Serves until QUIT; *exit_code is what it says. Errors: STATUS_STAGE_DEADLINE when the
+ * master falls silent (the job is then aborted by the caller). */
 enum status worker_serve(struct worker *w, struct detector *detector, int *exit_code,
                          struct error *err);
 

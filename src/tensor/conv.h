@@ -1,17 +1,19 @@
 /*
  * Convolution forward, 2D and 3D, over channels-last views with a zero halo.
  *
- * A struct conv is a convolution made ready once for its weights (packed or transformed for the
- * chosen algorithm) and used for any number of inputs, by any number of threads at once: it is
- * not changed by conv_forward. Weights come in PyTorch's order [out][in][kd][kh][kw].
+ * A struct conv is a convolution made ready once for its weights (packed or transformed
+ * for the chosen algorithm) and used for any number of inputs, by any number of threads
+ * at once: it is not changed by conv_forward. Weights come in PyTorch's order
+ * [out][in][kd][kh][kw].
  *
- *   CONV_REFERENCE  the obvious loops, double accumulation: what the others are held against
- *   CONV_BLIS       kd*kh shifted sgemm calls a row: the portable path without kernels of ours
- *   CONV_DIRECT     register-tiled, vector lanes over output channels, one source per instruction set
- *   CONV_WINOGRAD   F(2,3) in 2D and 3D for kernel 3, stride 1, pad 1
+ *   CONV_REFERENCE  the obvious loops, double accumulation: what the others are held
+ * against CONV_BLIS       kd*kh shifted sgemm calls a row: the portable path without
+ * kernels of ours CONV_DIRECT     register-tiled, vector lanes over output channels, one
+ * source per instruction set CONV_WINOGRAD   F(2,3) in 2D and 3D for kernel 3, stride 1,
+ * pad 1
  *
- * The choice depends on the shape alone, never on ranks or threads, so results are the same bits
- * everywhere within one instruction set.
+ * The choice depends on the shape alone, never on ranks or threads, so results are the
+ * same bits everywhere within one instruction set.
  */
 #ifndef TENSOR_CONV_H
 #define TENSOR_CONV_H
@@ -27,11 +29,12 @@ enum conv_algorithm { CONV_AUTO, CONV_REFERENCE, CONV_BLIS, CONV_DIRECT, CONV_WI
 
 struct conv_shape {
     int in_channels, out_channels;
-    int kernel[3], stride[3], pad[3]; /* d, h, w; 2D: kernel[0] = stride[0] = 1, pad[0] = 0 */
+    int kernel[3], stride[3],
+        pad[3]; /* d, h, w; 2D: kernel[0] = stride[0] = 1, pad[0] = 0 */
 };
 
-/* What happens to a sum before it is stored: + bias, max(0, .) when relu, * scale + shift.
- * Arrays of out_channels floats, NULL for none. */
+/* What happens to a sum before it is stored: + bias, max(0, .) when relu, * scale +
+ * shift. Arrays of out_channels floats, NULL for none. */
 struct conv_epilogue {
     const float *bias;
     bool relu;
@@ -46,20 +49,23 @@ const char *conv_algorithm_name(enum conv_algorithm a);
 /* Whether an algorithm serves a shape. REFERENCE and BLIS serve all. */
 bool conv_algorithm_serves(enum conv_algorithm a, const struct conv_shape *s);
 
-/* *out = the convolution, the caller's to free; weights are copied. CONV_AUTO picks by shape and
- * instruction set. Errors: STATUS_STAGE_MEMORY, STATUS_JOB_CONFIG (an algorithm that does not
- * serve the shape). Not collective. */
+/* *out = the convolution, the caller's to free; weights are copied. CONV_AUTO picks by
+ * shape and instruction set. Errors: STATUS_STAGE_MEMORY, STATUS_JOB_CONFIG (an algorithm
+ * that does not serve the shape). Not collective. */
 enum status conv_new(const struct conv_shape *s, enum conv_algorithm a, enum isa isa,
                      const float *weights, struct conv **out, struct error *err);
 void conv_free(struct conv *c);
 
 enum conv_algorithm conv_algorithm(const struct conv *c);
 
-/* Scratch that conv_forward needs for an output of this size, in bytes; 64-byte aligned. */
-size_t conv_scratch_bytes(const struct conv *c, int64_t depth, int64_t height, int64_t width);
+/* Scratch that conv_forward needs for an output of this size, in bytes; 64-byte aligned.
+ */
+size_t conv_scratch_bytes(const struct conv *c, int64_t depth, int64_t height,
+                          int64_t width);
 
-/* out[z][y][x][:] = epilogue(sum of weights * in[z*s-p+k]...). The halo of `in` is at least the
- * pad; in and out do not overlap; the halo of out is not touched. No allocation, no threads. */
+/* out[z][y][x][:] = epilogue(sum of weights * in[z*s-p+k]...). The halo of `in` is at
+ * least the pad; in and out do not overlap; the halo of out is not touched. No
+ * allocation, no threads. */
 void conv_forward(const struct conv *c, const struct view *in, const struct view *out,
                   const struct conv_epilogue *e, void *scratch);
 

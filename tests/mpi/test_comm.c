@@ -89,7 +89,8 @@ static void take_from_anyone(const struct comm *c, struct message *m)
     }
 }
 
-/* Each rank sends rank 0 three messages of its own, of sizes that MPI sends in different ways. */
+/* Each rank sends rank 0 three messages of its own, of sizes that MPI sends in different
+ * ways. */
 static void messages_come_whole_and_in_order(void **state)
 {
     (void)state;
@@ -100,7 +101,8 @@ static void messages_come_whole_and_in_order(void **state)
     bool good = true;
     if (c.rank > 0)
         for (int i = 0; i < MESSAGES; i++) {
-            struct message m = {.kind = i, .part = c.rank, .item = 1LL << 40, .bytes = sizes[i]};
+            struct message m = {
+                .kind = i, .part = c.rank, .item = 1LL << 40, .bytes = sizes[i]};
             CHECK(memory_new(sizes[i], 1, "test", &m.payload, &err) == STATUS_OK);
             memset(m.payload, c.rank + i, sizes[i]);
             message_send(&c, 0, &m);
@@ -110,7 +112,8 @@ static void messages_come_whole_and_in_order(void **state)
     for (int i = 0; c.rank == 0 && i < MESSAGES * (c.size - 1); i++) {
         struct message m;
         take_from_anyone(&c, &m);
-        good = good && m.kind == next[m.peer]++ && m.part == m.peer && m.item == 1LL << 40;
+        good =
+            good && m.kind == next[m.peer]++ && m.part == m.peer && m.item == 1LL << 40;
         good = good && m.bytes == sizes[m.kind] && (m.payload != NULL) == (m.bytes > 0);
         for (uint64_t k = 0; good && k < m.bytes; k++)
             good = ((uint8_t *)m.payload)[k] == m.peer + m.kind;

@@ -45,7 +45,8 @@ static void begin(struct simulation *s, int64_t scans, int workers, uint64_t see
     for (int w = 0; w < workers; w++)
         s->speed[w] = 1 + (double)draw(seed, (uint64_t)(1000000 + w), 3);
     assert_int_equal(
-        schedule_new(plan, (size_t)scans, SUBSETS, workers, &s->schedule, &err), STATUS_OK);
+        schedule_new(plan, (size_t)scans, SUBSETS, workers, &s->schedule, &err),
+        STATUS_OK);
 }
 
 static int64_t parts_of(const struct simulation *s, const struct task *t)
@@ -58,7 +59,8 @@ static void enter(struct simulation *s, const struct task *t)
     struct error err;
     bool finished;
     s->done[t->scan]++;
-    assert_int_equal(schedule_done(s->schedule, t, parts_of(s, t), &finished, &err), STATUS_OK);
+    assert_int_equal(schedule_done(s->schedule, t, parts_of(s, t), &finished, &err),
+                     STATUS_OK);
     s->finished[t->scan] += finished;
 }
 
@@ -181,7 +183,8 @@ static void a_quarantined_scan_ends_and_late_results_change_nothing(void **state
     schedule_free(s.schedule);
 }
 
-/* What an earlier start did, told before anything is given out, is not given out again. */
+/* What an earlier start did, told before anything is given out, is not given out again.
+ */
 static void restored_tasks_are_not_done_again(void **state)
 {
     (void)state;
