@@ -8,7 +8,7 @@ python=${PYTHON:-/usr/bin/python3}
     echo "skipped: needs torch and h5py for $python (Debian: python3-torch, python3-h5py)"
     exit 77
 }
-program=$(dirname "$PULMO")/../tests/test_nn_pytorch
+program=$(dirname "$PULMO")/tests/test_nn_pytorch
 convert=$PULMO_SOURCE/conf/models/weights_from_pytorch.py
 folder=$(mktemp -d "${TMPDIR:-/tmp}/pulmo-weights-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
