@@ -72,7 +72,7 @@ peak_memory() { # OUTPUT
 beside_pytorch() {
     local ours=() eager=() tuned=() run seconds way
     for run in $(seq "$runs"); do
-        # In a pipeline or $(...) of a list `fail` would end a subshell only.
+        # `fail` inside $(...) ends only the subshell.
         seconds=$(pulmo 2 "$work/ours$run" --set "dataset.scan=$scan") && ours+=("$seconds") || exit
         seconds=$(pytorch eager) && eager+=("$seconds") || exit
         seconds=$(pytorch tuned) && tuned+=("$seconds") || exit
@@ -89,6 +89,7 @@ beside_pytorch() {
         echo "stages pytorch=$way $(cat "$work/$way.log") (last run)"
     done
     echo "memory scan=$name pulmo_workers=2 $(peak_memory "$work/ours$runs")"
+    awk -F, 'NR > 1 { printf "stages pulmo rank=%s %s_s=%.2f (last run)\n", $1, $3, $4 }' "$work/ours$runs/timings.csv"
     for way in eager tuned; do
         local line verdict=0
         line=$("$python" "$bench/compare_candidates.py" "$work/ours$runs/candidates.csv" "$work/$way.csv" "$scan") ||
