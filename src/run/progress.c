@@ -14,9 +14,6 @@ struct progress {
     char *path, *host;
     int ranks;
     double start, written;
-    int64_t work_before; /* done when this start began: what a restart found */
-    int64_t finished_before;
-    bool begun;
 };
 
 enum status progress_new(const char *path, const char *host, int ranks,
@@ -50,13 +47,14 @@ struct pace {
     double elapsed, scans_per_hour, remaining; /* remaining < 0: not known yet */
 };
 
+/* Of this start: what an earlier one finished comes back at no cost, as its files are
+ * looked at, and says nothing of how long the rest takes. */
 static struct pace pace_of(const struct progress *p, const struct schedule_counts *c)
 {
     struct pace pace = {.elapsed = clock_seconds() - p->start, .remaining = -1};
-    double done = (double)(c->work_finished - p->work_before);
+    double done = (double)(c->work_finished - c->work_restored);
     if (pace.elapsed > 0)
-        pace.scans_per_hour =
-            (double)(c->finished - p->finished_before) * 3600 / pace.elapsed;
+        pace.scans_per_hour = (double)(c->finished - c->restored) * 3600 / pace.elapsed;
     if (done > 0)
         pace.remaining = pace.elapsed * (double)(c->work - c->work_finished) / done;
     return pace;
@@ -108,11 +106,6 @@ void progress_show(struct progress *p, struct schedule_counts c, const char *sta
 {
     double time_now = clock_seconds();
     char left[32] = "?", spent[32];
-    if (!p->begun) {
-        p->begun = true;
-        p->work_before = c.work_finished;
-        p->finished_before = c.finished;
-    }
     struct pace pace = pace_of(p, &c);
     if (pace.remaining >= 0)
         clock_describe(pace.remaining, left, sizeof left);

@@ -50,7 +50,7 @@ struct schedule {
     int worker_count;
     int64_t *working; /* scans in work */
     size_t working_count, working_capacity;
-    int64_t finished, quarantined, work, work_finished;
+    int64_t finished, quarantined, restored, work, work_finished, work_restored;
 };
 
 /* --- queues --- */
@@ -328,8 +328,12 @@ void schedule_quarantine(struct schedule *s, int64_t scan)
 
 void schedule_finish(struct schedule *s, int64_t scan)
 {
-    if (s->scans[scan].state < SCAN_FINISHED)
-        scan_end(s, scan, SCAN_FINISHED);
+    struct scan_plan *p = &s->scans[scan];
+    if (p->state >= SCAN_FINISHED)
+        return;
+    s->restored++;
+    s->work_restored += p->work;
+    scan_end(s, scan, SCAN_FINISHED);
 }
 
 enum scan_state schedule_state(const struct schedule *s, int64_t scan)
@@ -359,8 +363,15 @@ struct schedule_counts schedule_counts(const struct schedule *s)
 {
     /* How much of a scan's work each stage is, in hundredths; measured on a real scan. */
     static const int before[] = {0, 1, 52, 54}, share[] = {1, 51, 2, 46};
-    struct schedule_counts c = {s->count, s->finished, s->quarantined, s->work,
-                                s->work_finished};
+    struct schedule_counts c = {
+        .scans = s->count,
+        .finished = s->finished,
+        .quarantined = s->quarantined,
+        .restored = s->restored,
+        .work = s->work,
+        .work_finished = s->work_finished,
+        .work_restored = s->work_restored,
+    };
     for (size_t i = 0; i < s->working_count; i++) {
         const struct scan_plan *p = &s->scans[s->working[i]];
         double part = (double)(p->task_count - p->remaining) / (double)p->task_count;

@@ -78,8 +78,9 @@ bool schedule_is_finished(const struct schedule *s);
 /* What progress is reported from. */
 struct schedule_counts {
     int64_t scans, finished, quarantined;
-    int64_t work,
-        work_finished; /* in the unit of schedule_scan.work, shares of scans included */
+    int64_t restored; /* of the finished: whole from an earlier attempt */
+    /* In the unit of schedule_scan.work, shares of scans included. */
+    int64_t work, work_finished, work_restored;
 };
 struct schedule_counts schedule_counts(const struct schedule *s);
 

@@ -195,6 +195,8 @@ static void restored_tasks_are_not_done_again(void **state)
     enter(&s, &(struct task){TASK_SEGMENT, 0, 1});
     enter(&s, &(struct task){TASK_SEGMENT, 0, 4});
     schedule_finish(s.schedule, 1);
+    schedule_finish(s.schedule, 1);
+    assert_int_equal(schedule_counts(s.schedule).restored, 1);
     s.done[1] = (int32_t)(2 + s.slabs[1] + s.batches[1]);
     s.finished[1] = 1;
     run(&s);
