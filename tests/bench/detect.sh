@@ -69,6 +69,11 @@ peak_memory() { # OUTPUT
     sed -n 's/.*peak memory: \([0-9]*\) MB.* \([0-9]*\) MB on rank 0.*/peak_mb=\1 peak_mb_of_rank_0=\2/p' "$1.log"
 }
 
+stages_of_ranks() { # timings.csv: rank, host, stage, seconds
+    awk -F, 'NR > 1 { line[$1] = line[$1] sprintf(" %s_s=%.2f", $3, $4); if ($1 > last) last = $1 }
+        END { for (r = 0; r <= last; r++) print "stages pulmo rank=" r line[r] " (last run)" }' "$1"
+}
+
 beside_pytorch() {
     local ours=() eager=() tuned=() run seconds way
     for run in $(seq "$runs"); do
@@ -82,14 +87,15 @@ beside_pytorch() {
     for way in eager tuned; do
         local -n all=$way
         seconds=$(median "${all[@]}")
-        echo "detect scan=$name pulmo_workers=2 pulmo_s=$here pytorch=$way pytorch_threads=2 pytorch_s=$seconds" \
+        echo "detect scan=$name pulmo_workers=2 pulmo_s=$here" \
+            "pytorch=$way pytorch_threads=2 pytorch_s=$seconds" \
             "ratio=$(quotient "$seconds" "$here") (medians of $runs: ${ours[*]}; ${all[*]})"
     done
     for way in eager tuned; do
         echo "stages pytorch=$way $(cat "$work/$way.log") (last run)"
     done
     echo "memory scan=$name pulmo_workers=2 $(peak_memory "$work/ours$runs")"
-    awk -F, 'NR > 1 { printf "stages pulmo rank=%s %s_s=%.2f (last run)\n", $1, $3, $4 }' "$work/ours$runs/timings.csv"
+    stages_of_ranks "$work/ours$runs/timings.csv"
     for way in eager tuned; do
         local line verdict=0
         line=$("$python" "$bench/compare_candidates.py" "$work/ours$runs/candidates.csv" "$work/$way.csv" "$scan") ||
@@ -124,5 +130,7 @@ scale() {
         "efficiency=$(quotient "$speed_up" 2) $(peak_memory "$work/two$runs") (medians of $runs: ${one[*]}; ${two[*]})"
 }
 
+# Figures of a machine that is busy with something else are no figures.
+echo "machine cores=$(nproc) load=$(cut -d' ' -f1 /proc/loadavg)"
 beside_pytorch
 [ "${1:-}" != --scale ] || scale
