@@ -131,6 +131,6 @@ scale() {
 }
 
 # Figures of a machine that is busy with something else are no figures.
-echo "machine cores=$(nproc) load=$(cut -d' ' -f1 /proc/loadavg)"
+echo "machine cores=$(env -u OMP_NUM_THREADS nproc) load=$(cut -d' ' -f1 /proc/loadavg)"
 beside_pytorch
 [ "${1:-}" != --scale ] || scale
