@@ -4,7 +4,7 @@
 #   tests/run.sh          all of it, about 20 minutes on 2 cores
 #   tests/run.sh quick    the release build and its tests
 #   tests/run.sh build    the release build alone
-set -eu
+set -euo pipefail
 cd "$(dirname "$0")/.."
 cores=$(nproc)
 
@@ -20,10 +20,10 @@ install_packages() {
     $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-build() { # preset
+build() { # preset [target]
     echo "== build: $1"
     cmake --preset "$1" -G Ninja >/dev/null
-    cmake --build --preset "$1" -j "$cores" | tail -n 3
+    cmake --build --preset "$1" -j "$cores" ${2:+--target "$2"} | tail -n 3
 }
 
 command -v apt-get >/dev/null && install_packages
@@ -35,6 +35,6 @@ ctest --test-dir build/release --output-on-failure -j "$cores"
 build asan
 echo "== tests under AddressSanitizer and UBSan"
 ctest --test-dir build/asan --output-on-failure -j "$cores" -L 'unit|mpi|asan'
-build fuzz
+build fuzz fuzz_targets
 echo "== fuzz targets"
 ctest --test-dir build/fuzz --output-on-failure -j "$cores" -L fuzz

@@ -69,12 +69,19 @@ INLINE vector lanes_of_parity(vector v, int parity)
 /* Sums of lanes 2i and 2i + 1, in lane i; the upper half is of no use. */
 INLINE vector add_pairs(vector v)
 {
+#ifdef __clang__ /* has no shuffle by a vector; makes one of this loop */
+    vector sums = v;
+    for (int i = 0; i < LANES / 2; i++)
+        sums[i] = v[2 * i] + v[2 * i + 1];
+    return sums;
+#else
     mask swap, gather;
     for (int i = 0; i < LANES; i++) {
         swap[i] = i ^ 1;
         gather[i] = 2 * i % LANES;
     }
     return __builtin_shuffle(v + __builtin_shuffle(v, swap), gather);
+#endif
 }
 
 /* NaN goes through, as it does through the reference. */
