@@ -94,9 +94,7 @@ out:
     return status;
 }
 
-/* Makes the rename itself durable. A file system that cannot sync a folder is left alone.
- */
-static void folder_sync(const char *path)
+void file_sync_name(const char *path)
 {
     char *folder;
     if (path_folder(path, &folder, NULL) != STATUS_OK)
@@ -148,7 +146,7 @@ enum status atomic_file_commit(struct atomic_file *f, struct error *err)
         atomic_file_release(f);
         return STATUS_STAGE_IO;
     }
-    folder_sync(f->path);
+    file_sync_name(f->path);
     atomic_file_release(f);
     return STATUS_OK;
 }
@@ -175,7 +173,7 @@ enum status file_publish(const char *part, const char *path, struct error *err)
     close(fd);
     if (rename(part, path))
         return error_set(err, STATUS_STAGE_IO, "%s: %s", path, strerror(errno));
-    folder_sync(path);
+    file_sync_name(path);
     return STATUS_OK;
 }
 

@@ -52,6 +52,10 @@ void atomic_file_abandon(struct atomic_file *f);
  */
 enum status file_publish(const char *part, const char *path, struct error *err);
 
+/* Makes the name of a new or renamed file durable: syncs its folder. A file system that
+ * cannot sync a folder is left alone. */
+void file_sync_name(const char *path);
+
 /* Writes text as a whole file, atomically. */
 enum status file_write(const char *path, const char *text, size_t bytes,
                        struct error *err);

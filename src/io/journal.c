@@ -178,21 +178,6 @@ static enum status check_file_header(const struct journal *j, bool *fresh,
     return error_set(err, STATUS_JOB_FAILED, "%s: not a journal", j->path);
 }
 
-/* Makes a new file's name lasting. A file system that cannot sync a folder is left alone.
- */
-static void sync_folder_of(const char *path)
-{
-    char *folder;
-    if (path_folder(path, &folder, NULL) != STATUS_OK)
-        return;
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    free(folder);
-    if (fd < 0)
-        return;
-    fsync(fd);
-    close(fd);
-}
-
 static enum status write_file_header(struct journal *j, struct error *err)
 {
     const struct file_header h = file_header_here();
@@ -201,7 +186,7 @@ static enum status write_file_header(struct journal *j, struct error *err)
         return io_error(j, code, err);
     if (fsync(j->fd))
         return io_error(j, errno, err);
-    sync_folder_of(j->path);
+    file_sync_name(j->path);
     return STATUS_OK;
 }
 

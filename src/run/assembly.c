@@ -67,7 +67,9 @@ static const struct quarantined *find_quarantined(const struct ledger *l, int64_
 static void fill_row(struct writing *w, int64_t scan, struct row *row, char *seriesuid)
 {
     const struct scan *s = &w->a->dataset->scans[scan];
-    const struct quarantined *q = find_quarantined(w->a->ledger, scan);
+    const struct quarantined *q = NULL;
+    if (ledger_is_quarantined(w->a->ledger, scan))
+        q = find_quarantined(w->a->ledger, scan);
     *row = (struct row){.subset = s->subset};
     snprintf(seriesuid, (size_t)w->plan.extent.seriesuid_bytes, "%s", s->seriesuid);
     if (q)
@@ -280,7 +282,7 @@ static enum status write_heatmaps(struct writing *w, struct error *err)
             struct scan_result r;
             snprintf(w->seriesuids, uid_bytes, "%s", a->dataset->scans[i].seriesuid);
             *row = (struct row){.entry = ledger_entry(a->ledger, i)};
-            if (row->entry.bytes > 0 && !find_quarantined(a->ledger, i)) {
+            if (row->entry.bytes > 0 && !ledger_is_quarantined(a->ledger, i)) {
                 status = ledger_result(a->ledger, i, &r, &payload, err);
                 if (status == STATUS_OK)
                     memcpy(row->size, r.head.scan.geometry.size, sizeof row->size);

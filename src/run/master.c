@@ -17,7 +17,8 @@
 #include "run/interrupt.h"
 #include "run/protocol.h"
 
-static const double sleep_shortest = 50e-6, sleep_longest = 1e-3, sync_seconds = 2;
+static const double sleep_shortest = 50e-6, sleep_longest = 1e-3, sync_seconds = 2,
+                    watch_seconds = 50e-3;
 
 struct peer {
     bool ready, busy, told_to_stop;
@@ -31,7 +32,7 @@ struct loop {
     int count, busy;
     enum status stopping; /* why; STATUS_OK while going on */
     struct error reason;
-    double synced;
+    double synced, watched;
 };
 
 void master_tell(const struct master *m, int kind, int part, const void *payload,
@@ -242,6 +243,29 @@ static void watch_workers(struct loop *l)
     }
 }
 
+/* A master that was itself held up (a slow disk, a stopped process) has messages it has
+ * not read: nobody is called silent for that time. */
+static void forgive(struct loop *l, double held_up)
+{
+    for (int w = 0; w < l->count; w++)
+        l->peers[w].heard += held_up;
+}
+
+/* What must not wait for a quiet moment, since with many workers there may be none:
+ * signals, deadlines, the journal. Between messages at most every watch_seconds. */
+static void keep_watch(struct loop *l, bool quiet)
+{
+    double now = clock_seconds(), since = now - l->watched;
+    if (!quiet && since < watch_seconds)
+        return;
+    if (since > l->m->settings->limits.deadline_s / PINGS_PER_DEADLINE)
+        forgive(l, since);
+    l->watched = now;
+    stop_when_asked(l);
+    watch_workers(l);
+    sync_now_and_then(l);
+}
+
 static enum status lead(struct loop *l, struct error *err)
 {
     struct master *m = l->m;
@@ -250,23 +274,23 @@ static enum status lead(struct loop *l, struct error *err)
     l->count = m->comm->size - 1;
     TRY(memory_new((size_t)l->count, sizeof *l->peers, "workers", (void **)&l->peers,
                    err));
+    l->watched = clock_seconds();
     for (int w = 0; w < l->count; w++)
-        l->peers[w].heard = l->peers[w].pinged = clock_seconds();
+        l->peers[w].heard = l->peers[w].pinged = l->watched;
 
     while (l->busy > 0 || (!l->stopping && !schedule_is_finished(m->schedule))) {
         struct message message;
-        if (message_take(m->comm, MPI_ANY_SOURCE, &message)) {
+        bool taken = message_take(m->comm, MPI_ANY_SOURCE, &message);
+        if (taken) {
             handle(l, &message);
             free(message.payload);
-            pause = sleep_shortest;
             give_tasks(l);
-            continue;
         }
-        stop_when_asked(l);
-        watch_workers(l);
-        sync_now_and_then(l);
-        clock_sleep(pause);
-        pause = pause * 2 < sleep_longest ? pause * 2 : sleep_longest;
+        keep_watch(l, !taken);
+        if (!taken)
+            clock_sleep(pause);
+        double longer = pause * 2 < sleep_longest ? pause * 2 : sleep_longest;
+        pause = taken ? sleep_shortest : longer;
     }
 out:
     free(l->peers);
