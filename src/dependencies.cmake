@@ -2,6 +2,7 @@
 # CMAKE_PREFIX_PATH leads to a prefix.
 find_package(Threads REQUIRED)
 find_package(ZLIB REQUIRED)
+find_package(PNG REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS C)
 find_package(MPI REQUIRED COMPONENTS C)
 
@@ -42,6 +43,7 @@ endfunction()
 pulmo_find(LIBCONFIG Libconfig::config libconfig.h NAMES config)
 pulmo_find(JANSSON Jansson::jansson jansson.h NAMES jansson)
 pulmo_find(XXHASH Xxhash::xxhash xxhash.h NAMES xxhash)
+pulmo_find(RANDOM123 Random123::random123 Random123/philox.h)
 pulmo_find(BLIS Blis::blis blis.h NAMES blis SUFFIXES blis-openmp blis)
 pulmo_find(CSV Csv::csv csv.h NAMES csv)
 pulmo_find(NIFTI Nifti::nifti nifti1_io.h NAMES niftiio znz SUFFIXES nifti)
