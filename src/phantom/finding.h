@@ -53,6 +53,7 @@ struct finding {
     double diameter_mm; /* of the ball with its volume */
     double reach_mm;    /* no point of the shape is farther from xyz */
     float hu;           /* of its densest part */
+    float mean_hu;      /* over its volume */
     bool excluded;  /* a mimic that a reader marked: stands in annotations_excluded.csv */
     bool malignant; /* nodules */
     struct finding_shape *shape; /* owned by the list */
@@ -71,10 +72,14 @@ enum status findings_init(struct finding_list *l, const struct patient *p, uint6
 void findings_release(struct finding_list *l);
 
 /* Paints one finding into slices [first, first + count) of a grid: hu[count][y][x] as
- * patient_paint left it; mask[count][y][x] set to `label` where more than half of the
- * voxel's box is inside the shape (only where it is 0 before), or NULL. */
-void finding_paint(const struct finding *f, const struct geometry *grid, int64_t first,
-                   int64_t count, float *hu, uint16_t *mask, uint16_t label);
+ * patient_paint left it. Solid findings replace what was there, part-solid and ground
+ * glass raise what is darker, so that vessels stay visible. mask[count][y][x] (or NULL)
+ * is set to `label`, only where it is 0 before, in the voxels that the shape covers most,
+ * as many as make up its volume: half covered or more, give or take rounding. Slices may
+ * be painted in any order and split: the same bits. Errors: STATUS_STAGE_MEMORY. */
+enum status finding_paint(const struct finding *f, const struct geometry *grid,
+                          int64_t first, int64_t count, float *hu, uint16_t *mask,
+                          uint16_t label, struct error *err);
 
 /* A candidate as a weak detector would place it. */
 struct phantom_candidate {
