@@ -1,0 +1,166 @@
+/* Promise: a sample is transformed as PyTorch's affine_grid and grid_sample do it, and
+ * noise is as asked for. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/random.h"
+#include "train/augment.h"
+
+enum { DEPTH = 5, ROWS = 6, COLUMNS = 7, VOXELS = DEPTH * ROWS * COLUMNS, CASES = 20 };
+static const int64_t size[3] = {DEPTH, ROWS, COLUMNS};
+static const struct augmentation all = {
+    .flip = true, .offset = 0.1, .scale = 0.2, .rotate = true, .noise_hu = 25};
+
+static void fill(float *in, uint64_t key)
+{
+    struct random r = random_stream(key, RANDOM_SAMPLE, 0, 0);
+    for (int i = 0; i < VOXELS; i++)
+        in[i] = (float)random_between(&r, -1000, 1000);
+}
+
+static void nothing_asked_for_changes_nothing(void **state)
+{
+    (void)state;
+    const struct augmentation none = {.flip = false};
+    struct augment_transform t;
+    float in[VOXELS], out[VOXELS];
+    fill(in, 1);
+    augment_draw(&none, 1, 2, 3, &t);
+    augment_apply(&t, size, in, out);
+    for (int i = 0; i < VOXELS; i++)
+        assert_true(fabsf(in[i] - out[i]) < 1e-3f);
+}
+
+static void a_flip_is_exact_and_an_offset_of_whole_voxels_too(void **state)
+{
+    (void)state;
+    struct augment_transform t = {{{-1, 0, 0, 0}, {0, 1, 0, 2.0f / ROWS}, {0, 0, 1, 0}}};
+    float in[VOXELS], out[VOXELS];
+    fill(in, 2);
+    augment_apply(&t, size, in, out);
+    for (int z = 0; z < DEPTH; z++)
+        for (int y = 0; y < ROWS; y++)
+            for (int x = 0; x < COLUMNS; x++) {
+                int from = y + 1 < ROWS ? y + 1 : y;
+                float wanted = in[(z * ROWS + from) * COLUMNS + COLUMNS - 1 - x];
+                assert_true(fabsf(out[(z * ROWS + y) * COLUMNS + x] - wanted) < 2e-3f);
+            }
+}
+
+static void slices_stay_apart_when_depth_is_kept(void **state)
+{
+    (void)state;
+    struct augmentation flat = all;
+    flat.keep_depth = true;
+    for (uint64_t n = 0; n < CASES; n++) {
+        struct augment_transform t;
+        augment_draw(&flat, 1, 0, n, &t);
+        const float row[4] = {0, 0, 1, 0};
+        assert_memory_equal(t.m[2], row, sizeof row);
+    }
+}
+
+static void a_transform_belongs_to_its_sample(void **state)
+{
+    (void)state;
+    struct augment_transform a, b, c;
+    augment_draw(&all, 1, 2, 3, &a);
+    augment_draw(&all, 1, 2, 3, &b);
+    augment_draw(&all, 1, 2, 4, &c);
+    assert_memory_equal(&a, &b, sizeof a);
+    assert_memory_not_equal(&a, &c, sizeof a);
+}
+
+/* PyTorch on the same inputs and matrices, run here and now when it is installed. */
+static const char script[] =
+    "import sys, numpy, torch\n"
+    "d = numpy.fromfile(sys.argv[1], numpy.float32).reshape(-1, 12 + 5 * 6 * 7)\n"
+    "m = torch.from_numpy(d[:, :12].reshape(-1, 3, 4).copy())\n"
+    "v = torch.from_numpy(d[:, 12:].reshape(-1, 1, 5, 6, 7).copy())\n"
+    "g = torch.nn.functional.affine_grid(m, v.size(), align_corners=False)\n"
+    "o = torch.nn.functional.grid_sample(v, g, padding_mode='border',"
+    " align_corners=False)\n"
+    "o.numpy().astype(numpy.float32).tofile(sys.argv[2])\n";
+
+static void it_is_what_pytorch_does(void **state)
+{
+    (void)state;
+    char in_path[] = "/tmp/pulmo-augment-in-XXXXXX";
+    char out_path[] = "/tmp/pulmo-augment-out-XXXXXX";
+    int in_fd = mkstemp(in_path), out_fd = mkstemp(out_path);
+    assert_true(in_fd >= 0 && out_fd >= 0);
+    FILE *f = fdopen(in_fd, "wb");
+    for (uint64_t n = 0; n < CASES; n++) {
+        struct augment_transform t;
+        float in[VOXELS];
+        augment_draw(&all, 9, 0, n, &t);
+        fill(in, n);
+        assert_int_equal(fwrite(t.m, sizeof t.m, 1, f), 1);
+        assert_int_equal(fwrite(in, sizeof in, 1, f), 1);
+    }
+    fclose(f);
+    char command[2048];
+    snprintf(command, sizeof command,
+             "env -u LD_PRELOAD /usr/bin/python3 -c \"%s\" %s %s 2>/dev/null", script,
+             in_path, out_path);
+    int failed = system(command);
+    f = fdopen(out_fd, "rb");
+    float worst = 0;
+    for (uint64_t n = 0; !failed && n < CASES; n++) {
+        struct augment_transform t;
+        float in[VOXELS], out[VOXELS], wanted[VOXELS];
+        augment_draw(&all, 9, 0, n, &t);
+        fill(in, n);
+        augment_apply(&t, size, in, out);
+        assert_int_equal(fread(wanted, sizeof wanted, 1, f), 1);
+        for (int i = 0; i < VOXELS; i++)
+            worst = fmaxf(worst, fabsf(out[i] - wanted[i]));
+    }
+    fclose(f);
+    remove(in_path);
+    remove(out_path);
+    if (failed) {
+        print_message("PyTorch is not installed: not compared\n");
+        skip();
+    }
+    print_message("largest difference to PyTorch: %g HU of +-1000\n", (double)worst);
+    assert_true(worst < 5e-3f);
+}
+
+static void noise_has_the_deviation_asked_for(void **state)
+{
+    (void)state;
+    enum { COUNT = 100001 };
+    static float values[COUNT], again[COUNT];
+    augment_noise(25, 1, 2, 3, values, COUNT);
+    augment_noise(25, 1, 2, 3, again, COUNT - 3);
+    assert_memory_equal(values, again, (COUNT - 3) * sizeof *values);
+    double sum = 0, square = 0;
+    for (int i = 0; i < COUNT; i++) {
+        sum += values[i];
+        square += (double)values[i] * values[i];
+    }
+    assert_true(fabs(sum / COUNT) < 0.4);
+    assert_true(fabs(sqrt(square / COUNT) - 25) < 0.3);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_asked_for_changes_nothing),
+        cmocka_unit_test(a_flip_is_exact_and_an_offset_of_whole_voxels_too),
+        cmocka_unit_test(slices_stay_apart_when_depth_is_kept),
+        cmocka_unit_test(a_transform_belongs_to_its_sample),
+        cmocka_unit_test(it_is_what_pytorch_does),
+        cmocka_unit_test(noise_has_the_deviation_asked_for),
+    };
+    return cmocka_run_group_tests_name("train/augment", tests, NULL, NULL);
+}
