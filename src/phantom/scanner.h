@@ -24,14 +24,17 @@ enum status scanner_size_parse(const char *text, struct scanner_size *out,
 struct scanner {
     struct geometry grid; /* in the patient's frame */
     double offset[3]; /* mm: patient's frame to the world's, where the file's origin is */
-    double sharpness_mm;  /* in-plane Gaussian of the reconstruction kernel, standard
-                             deviation */
-    double enhancement;   /* 0 smooth .. 1 sharp: edges are over-emphasised */
-    double noise_hu;      /* standard deviation in soft tissue */
-    double streaks;       /* share of the noise that shoulders add */
-    bool circle;          /* outside the field of view -3024, else -1000 */
-    bool compressed;      /* .zraw */
-    uint64_t seed, index; /* of the noise */
+    double sharpness_mm;    /* in-plane Gaussian of the reconstruction kernel, standard
+                               deviation */
+    double enhancement;     /* 0 smooth .. 1 sharp: edges are over-emphasised */
+    double overlap;         /* share of each neighbour in a slice, below 1/3 */
+    double noise_hu;        /* standard deviation in soft tissue */
+    double streaks;         /* noise that shoulders add, of noise_hu */
+    bool circle;            /* outside the field of view `padding`, else what is there */
+    int16_t padding;        /* -3024 or -2000 */
+    bool compressed;        /* .zraw */
+    struct box body, lungs; /* of the patient */
+    uint64_t seed, index;   /* of the noise */
 };
 
 /* A function of its arguments. Fills everything. */
