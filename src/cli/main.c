@@ -15,6 +15,8 @@ static const struct command commands[] = {
     {"info", "FILE", "what a volume, model, configuration or run file holds",
      command_info},
     {"status", "RUN_DIR", "progress of a running or ended job", command_status},
+    {"froc", "[OPTION]... SUBMISSION.csv", "LUNA16's official score of a submission",
+     command_froc},
     {"why", "RUN_DIR SERIESUID X,Y,Z", "where a finding was won or lost", command_why},
 };
 
