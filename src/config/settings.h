@@ -36,10 +36,14 @@ struct settings {
         bool allow_outside;
     } dataset;
     struct {
-        char *method; /* "network", "candidates" */
+        char *method; /* "network", "threshold", "candidates" */
         char *network, *weights;
         double threshold;
     } segment;
+    struct { /* of segment.method "threshold" */
+        double min_mm, max_mm, min_score;
+        int64_t max_candidates;
+    } blob;
     struct {
         char *erosion; /* "auto", "3d", "in-plane", "none"; auto: 3d in book, in-plane in
                           fixed */

@@ -40,14 +40,26 @@ const struct key keys[] = {
      .help = "let a header name voxels outside the folder of the header"},
 
     {"segment.method", KEY_CHOICE, KEY_BINDS, AT(segment.method), "network",
-     ONE_OF("network", "candidates"),
-     .help = "find candidates with the network, or take those of dataset.candidates"},
+     ONE_OF("network", "threshold", "candidates"),
+     .help = "find candidates with the network, find bright blobs in the lungs without "
+             "one, or take those of dataset.candidates"},
     {"segment.network", KEY_NAME, KEY_BINDS, AT(segment.network), "",
      .help = "a network file, or a name in conf/models; default: what the weights say"},
     {"segment.weights", KEY_PATH, KEY_BINDS, AT(segment.weights), "",
      .help = "weights of the segmentation network (HDF5)"},
     {"segment.threshold", KEY_NUMBER, KEY_BINDS, AT(segment.threshold), "0.5",
      RANGE(0, 1), .help = "voxels of the heatmap above it belong to a candidate"},
+
+    {"blob.min_mm", KEY_NUMBER, KEY_BINDS, AT(blob.min_mm), "3", RANGE(1, 50),
+     .help = "segment.method \"threshold\": the smallest blobs that are looked for, mm "
+             "across"},
+    {"blob.max_mm", KEY_NUMBER, KEY_BINDS, AT(blob.max_mm), "30", RANGE(1, 100),
+     .help = "segment.method \"threshold\": the largest"},
+    {"blob.min_score", KEY_NUMBER, KEY_BINDS, AT(blob.min_score), "0.01", RANGE(0, 1),
+     .help = "segment.method \"threshold\": blobs that score less are no candidates"},
+    {"blob.max_candidates", KEY_INTEGER, KEY_BINDS, AT(blob.max_candidates), "500",
+     RANGE(1, 10000),
+     .help = "segment.method \"threshold\": the best of a scan that are candidates"},
 
     {"group.erosion", KEY_CHOICE, KEY_BINDS, AT(group.erosion), "auto",
      ONE_OF("auto", "3d", "in-plane", "none"),

@@ -92,5 +92,7 @@ int survey_exit_code(const struct survey *v)
     for (int i = 0; i < 3; i++)
         if (v->weights[i].error)
             return EXIT_CONFIGURATION;
-    return v->broken || v->missing_count || v->dataset.problem_count ? EXIT_SCANS : 0;
+    return v->broken || v->room.too_large || v->missing_count || v->dataset.problem_count
+               ? EXIT_SCANS
+               : 0;
 }

@@ -271,6 +271,12 @@ static void print_room(const struct survey_room *r, FILE *out)
     if (r->thread_bytes)
         fprintf(out, " and %s a thread for the networks", bytes_text(r->thread_bytes, b));
     fprintf(out, ", besides the program\n");
+    if (r->too_large)
+        fprintf(
+            out,
+            "             segment.method \"threshold\" needs a volume whole: %lld scans "
+            "exceed limits.memory_gb and will be quarantined (the largest takes %s)\n",
+            (long long)r->too_large, bytes_text(r->whole_bytes, a));
     if (!r->output[0]) {
         fprintf(out, "output       not given\n");
         return;

@@ -58,12 +58,10 @@ static enum status check_weights(struct survey *v, const struct settings *s,
 {
     const char *networks[] = {s->segment.network, s->classify.network,
                               s->malignancy.network};
-    v->weights[0] =
-        (struct survey_weights){.stage = "segment",
-                                .path = s->segment.weights,
-                                .needed = !strcmp(s->segment.method, "network")};
+    v->weights[0] = (struct survey_weights){
+        .stage = "segment", .path = s->segment.weights, .needed = stage_uses_network(s)};
     v->weights[1] = (struct survey_weights){
-        .stage = "classify", .path = s->classify.weights, .needed = true};
+        .stage = "classify", .path = s->classify.weights, .needed = !stage_uses_blobs(s)};
     v->weights[2] =
         (struct survey_weights){.stage = "malignancy", .path = s->malignancy.weights};
     for (int i = 0; i < 3; i++) {
@@ -117,6 +115,25 @@ static enum status measure_disk(struct survey *v, const struct settings *s,
     return status;
 }
 
+/* The search for blobs needs a volume whole, with its lung mask and its grid; one that
+ * does not fit limits.memory_gb will be quarantined. */
+static void estimate_search(struct survey *v, const struct settings *s)
+{
+    enum { MASK_BYTES = 1 };
+    double most = s->limits.memory_gb * 1e9 / (double)sizeof(float);
+    int64_t largest = 0;
+    for (size_t i = 0; i < v->dataset.count; i++) {
+        int64_t voxels = v->reasons[i] ? 0 : geometry_voxels(&v->facts[i].geometry);
+        if ((double)voxels > most)
+            v->room.too_large++;
+        else if (voxels > largest)
+            largest = voxels;
+    }
+    v->room.whole_bytes = v->headers.largest_voxels * (int64_t)sizeof(float);
+    v->room.voxel_bytes =
+        largest * ((int64_t)sizeof(float) + MASK_BYTES + BLOB_VOXEL_BYTES);
+}
+
 /* Memory besides the program itself. A volume within limits.memory_gb is kept whole; of a
  * larger one a rank holds the slices of one task. */
 static void estimate_memory(struct survey *v, const struct settings *s)
@@ -131,6 +148,8 @@ static void estimate_memory(struct survey *v, const struct settings *s)
     for (int i = 0; i < 3; i++)
         if (v->weights[i].workspace_bytes > r->thread_bytes)
             r->thread_bytes = v->weights[i].workspace_bytes;
+    if (stage_uses_blobs(s))
+        estimate_search(v, s);
 }
 
 enum status survey_measure_room(struct survey *v, const struct settings *s,

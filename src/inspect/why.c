@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "ct/lists.h"
 #include "inspect/why_internal.h"
+#include "run/stage_setup.h"
 
 static double distance_mm(const double a[3], const double b[3])
 {
@@ -213,6 +214,13 @@ static enum status find_candidates(struct why *w, const struct why_sources *s,
     return STATUS_OK;
 }
 
+static enum why_verdict judge_blob(const struct why *w)
+{
+    if (w->has_search && w->lung.near == 0)
+        return WHY_LUNG;
+    return w->blob.found ? WHY_SCORE : WHY_BLOB;
+}
+
 static enum why_verdict judge(const struct why *w)
 {
     if (w->reason)
@@ -223,6 +231,8 @@ static enum why_verdict judge(const struct why *w)
         return w->best.candidate.probability >= (float)w->classify_threshold
                    ? WHY_FOUND
                    : WHY_CLASSIFY;
+    if (w->uses_blobs)
+        return judge_blob(w);
     if (!w->has_mask)
         return WHY_NOT_LISTED;
     if (w->mask.near == 0)
@@ -236,6 +246,8 @@ static enum status follow(struct why *w, const struct why_sources *s, struct err
     TRY(why_heatmap(w, s, err));
     TRY(why_mask(w, s, err));
     TRY(find_candidates(w, s, err));
+    if (stage_uses_blobs(&s->settings))
+        TRY(why_blob(w, s, err));
 out:
     return status;
 }
@@ -249,6 +261,7 @@ enum status why_init(struct why *w, const char *folder, const char *seriesuid,
     memcpy(w->xyz, xyz, sizeof w->xyz);
     TRY(open_run(&s, folder, err));
     w->classify_threshold = s.settings.classify.threshold;
+    w->uses_blobs = stage_uses_blobs(&s.settings);
     w->malignancy_threshold = s.settings.malignancy.threshold;
     TRY(find_scan(w, &s, folder, seriesuid, err));
     find_nodule(w, &s.settings);

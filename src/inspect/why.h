@@ -4,7 +4,8 @@
  * job.cfg); the heatmap, when the run did not keep it, is computed again from the scan
  * and the weights if those are still what they were.
  *
- * Memory: two bytes a voxel of the scan. Not collective, no MPI calls.
+ * Memory: two bytes a voxel of the scan; ten where blobs are looked for again. Not
+ * collective, no MPI calls.
  */
 #ifndef INSPECT_WHY_H
 #define INSPECT_WHY_H
@@ -29,6 +30,9 @@ enum why_verdict {
     WHY_EROSION,    /* nothing near it is left */
     WHY_GROUP,      /* its component is too small, or has its centre elsewhere */
     WHY_NOT_LISTED, /* segment.method "candidates": none near it */
+    WHY_LUNG,       /* segment.method "threshold": no lung near it */
+    WHY_BLOB,       /* no blob near it */
+    WHY_SCORE,      /* a blob, that scores too little or is not among the best */
     WHY_CLASSIFY,   /* a candidate, below the threshold */
     WHY_FOUND,
 };
@@ -39,6 +43,12 @@ struct why_mask {
     int64_t near;      /* voxels within the radius */
     double nearest_mm; /* below 0: none within the radius */
     int64_t nearest[3];
+};
+
+/* The best blob near the point, whatever it scores. */
+struct why_blob {
+    bool found;
+    double distance_mm, score, diameter_mm;
 };
 
 struct why_match {
@@ -69,6 +79,13 @@ struct why {
     struct why_mask mask, eroded;
     int64_t component_voxels, min_voxels;     /* 0: the point has no component */
     double component_centre[3], component_mm; /* in mm; its distance from the point */
+
+    bool uses_blobs, has_search; /* the search for blobs, done again */
+    char search_note[512];       /* why there is none */
+    struct why_mask lung;
+    struct why_blob blob;
+    double blob_min_score;
+    int64_t blob_max_candidates;
 
     int64_t candidate_count, in_reach;
     /* The most probable within reach; the nearest of all; what the component became. */

@@ -1,13 +1,8 @@
 /* The heatmap around a point: the stored one, or the few slices of it that are needed,
  * computed again. */
 #include <math.h>
-#include <sched.h>
 
-#include "base/file.h"
-#include "base/hash.h"
 #include "base/memory.h"
-#include "ct/dataset.h"
-#include "ct/volume.h"
 #include "inspect/why_internal.h"
 #include "run/stage_setup.h"
 #include "stage/segment.h"
@@ -63,68 +58,6 @@ static enum status take_all(struct heat *h, struct error *err)
 
 /* --- computing it again --- */
 
-/* The scan that the run read, if it still is what it was. */
-static enum status open_source(const struct why *w, const struct why_sources *s,
-                               struct volume **out, struct error *err)
-{
-    enum status status = STATUS_OK;
-    const struct volume_options options = {.allow_outside =
-                                               s->settings.dataset.allow_outside};
-    const struct settings *set = &s->settings;
-    struct dataset d = {0};
-    struct volume *v = NULL;
-    struct hash128 content;
-    char hex[HASH_HEX_BYTES];
-    if (set->dataset.scan[0])
-        TRY(dataset_init_scan(&d, set->dataset.scan, err));
-    else
-        TRY(dataset_init(&d, set->dataset.root, set->dataset.subsets, err));
-    int64_t i = dataset_find(&d, w->seriesuid);
-    if (i < 0)
-        TRY(error_set(err, STATUS_ITEM_IO, "the scan is no longer there"));
-    TRY(volume_open(d.scans[i].path, &options, &v, err));
-    TRY(volume_content(v, &content, err));
-    hash_hex(content, hex);
-    if (strcmp(hex, s->scan.content)) {
-        status = error_set(err, STATUS_ITEM_FORMAT, "%s has changed since the run",
-                           d.scans[i].path);
-        goto out;
-    }
-    *out = v;
-    v = NULL;
-out:
-    if (v)
-        volume_close(v);
-    dataset_release(&d);
-    return status;
-}
-
-/* Clipped HU of slices [low, low + count), to be freed. */
-static enum status read_clipped(struct volume *v, int64_t low, int64_t count, float **out,
-                                struct error *err)
-{
-    static const float hu_low = -1000, hu_high = 1000;
-    const struct geometry *g = volume_geometry(v);
-    size_t plane = (size_t)g->size[1] * (size_t)g->size[2];
-    float *hu = NULL;
-    enum status status = STATUS_OK;
-    TRY(memory_new(plane * (size_t)count, sizeof *hu, "slices", (void **)&hu, err));
-    TRY(volume_read(v, low, count, hu, err));
-    for (size_t i = 0; i < plane * (size_t)count; i++)
-        hu[i] = fminf(fmaxf(hu[i], hu_low), hu_high);
-    *out = hu;
-    hu = NULL;
-out:
-    free(hu);
-    return status;
-}
-
-static int cores(void)
-{
-    cpu_set_t allotted;
-    return sched_getaffinity(0, sizeof allotted, &allotted) ? 1 : CPU_COUNT(&allotted);
-}
-
 /* Heatmap of slices [first, first + count), to be freed. */
 static enum status segment(const struct why_sources *s, struct volume *v,
                            const struct model *m, int64_t first, int64_t count,
@@ -134,7 +67,7 @@ static enum status segment(const struct why_sources *s, struct volume *v,
     const struct geometry *g = volume_geometry(v);
     size_t plane = (size_t)g->size[1] * (size_t)g->size[2];
     struct segment_options o = {.threshold = s->settings.segment.threshold,
-                                .threads = cores()};
+                                .threads = why_cores()};
     struct segmenter *segmenter = NULL;
     const float **planes = NULL;
     float *hu = NULL, *heatmap = NULL;
@@ -147,7 +80,7 @@ static enum status segment(const struct why_sources *s, struct volume *v,
     int64_t low = first > context ? first - context : 0;
     int64_t high =
         first + count - 1 + context < last ? first + count - 1 + context : last;
-    TRY(read_clipped(v, low, high - low + 1, &hu, err));
+    TRY(why_read_clipped(v, low, high - low + 1, &hu, err));
     TRY(memory_new((size_t)(count + 2 * context), sizeof *planes, "slices",
                    (void **)&planes, err));
     for (int64_t i = 0; i < count + 2 * context; i++) {
@@ -193,7 +126,7 @@ static enum status compute(struct why *w, const struct why_sources *s, float **v
     struct volume *v = NULL;
     struct model *m = NULL;
     *range = (struct slice_range){w->voxel[0], w->voxel[0]};
-    TRY(open_source(w, s, &v, err));
+    TRY(why_open_scan(w, s, &v, err));
     TRY(stage_model_open("segment", set->segment.network, set->segment.weights, &m, err));
     TRY(why_around(w, widen, range, err));
     TRY(segment(s, v, m, range->low, range->high - range->low + 1, values, err));
@@ -212,7 +145,7 @@ enum status why_heatmap(struct why *w, const struct why_sources *s, struct error
     struct heat h = {.why = w, .run = s->run};
     enum status status;
     w->heat_threshold = s->settings.segment.threshold;
-    if (strcmp(s->settings.segment.method, "network")) {
+    if (!stage_uses_network(&s->settings)) {
         snprintf(w->heatmap_note, sizeof w->heatmap_note,
                  "candidates were taken from a list");
         return STATUS_OK;

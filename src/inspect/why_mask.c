@@ -33,8 +33,8 @@ static enum status look(void *context, const int64_t voxel[3], double distance,
     return STATUS_OK;
 }
 
-static enum status look_around(const struct why *w, const uint8_t *mask,
-                               struct why_mask *out, struct error *err)
+enum status why_look_around(const struct why *w, const uint8_t *mask,
+                            struct why_mask *out, struct error *err)
 {
     struct looking l = {mask, &w->geometry, out};
     *out = (struct why_mask){.here = mask[place_of(&w->geometry, w->voxel)],
@@ -130,8 +130,8 @@ enum status why_mask(struct why *w, const struct why_sources *s, struct error *e
     TRY(memory_new(voxels, 1, "eroded mask", (void **)&eroded, err));
     TRY(load(s, &w->geometry, mask, err));
     group_erode(&w->geometry, erosion, mask, eroded);
-    TRY(look_around(w, mask, &w->mask, err));
-    TRY(look_around(w, eroded, &w->eroded, err));
+    TRY(why_look_around(w, mask, &w->mask, err));
+    TRY(why_look_around(w, eroded, &w->eroded, err));
     if (w->eroded.near > 0)
         TRY(measure(w, eroded, w->eroded.nearest, err));
 out:

@@ -25,6 +25,30 @@ static void print_point(const struct why *w, FILE *out)
                 w->nodule_distance_mm);
 }
 
+static void print_mask(const char *name, const char *what, const struct why_mask *m,
+                       FILE *out)
+{
+    fprintf(out, "%-12s %s: %s here, %lld voxels within %g mm", name, what,
+            m->here ? "yes" : "no", (long long)m->near, WHY_RADIUS_MM);
+    if (m->near && !m->here)
+        fprintf(out, ", the nearest %.1f mm away", m->nearest_mm);
+    fputc('\n', out);
+}
+
+static void print_search(const struct why *w, FILE *out)
+{
+    if (!w->has_search) {
+        fprintf(out, "search       %s\n", w->search_note);
+        return;
+    }
+    print_mask("lung", "in the mask", &w->lung, out);
+    if (w->blob.found)
+        fprintf(out, "blob         %.1f mm away, %.1f mm across, score %.4f\n",
+                w->blob.distance_mm, w->blob.diameter_mm, w->blob.score);
+    else
+        fprintf(out, "blob         none within reach\n");
+}
+
 static void print_heatmap(const struct why *w, FILE *out)
 {
     fprintf(out, "heatmap      ");
@@ -48,16 +72,6 @@ static bool contradicts_mask(const struct why *w)
     return w->has_heatmap && w->has_mask &&
            fabs(w->heat_here - w->heat_threshold) > rounding &&
            (w->heat_here > w->heat_threshold) != w->mask.here;
-}
-
-static void print_mask(const char *name, const char *what, const struct why_mask *m,
-                       FILE *out)
-{
-    fprintf(out, "%-12s %s: %s here, %lld voxels within %g mm", name, what,
-            m->here ? "yes" : "no", (long long)m->near, WHY_RADIUS_MM);
-    if (m->near && !m->here)
-        fprintf(out, ", the nearest %.1f mm away", m->nearest_mm);
-    fputc('\n', out);
 }
 
 static void print_masks(const struct why *w, FILE *out)
@@ -145,6 +159,22 @@ static void print_verdict(const struct why *w, FILE *out)
     case WHY_NOT_LISTED:
         fprintf(out, "lost in: the list of candidates (none within reach)\n");
         return;
+    case WHY_LUNG:
+        fprintf(out, "lost in: the lung mask (no lung within %g mm)\n", WHY_RADIUS_MM);
+        return;
+    case WHY_BLOB:
+        fprintf(out, "lost in: the search for blobs (none within reach%s)\n",
+                w->has_search ? " that does not overlap with a better one" : "");
+        return;
+    case WHY_SCORE:
+        if (w->blob.score < w->blob_min_score)
+            fprintf(out, "lost in: scoring (%.4f is below blob.min_score %g)\n",
+                    w->blob.score, w->blob_min_score);
+        else
+            fprintf(out,
+                    "lost in: scoring (not among the best blob.max_candidates = %lld)\n",
+                    (long long)w->blob_max_candidates);
+        return;
     case WHY_CLASSIFY:
         fprintf(
             out,
@@ -168,7 +198,10 @@ void why_print(const struct why *w, FILE *out)
 {
     print_point(w, out);
     if (!w->reason && w->inside) {
-        print_heatmap(w, out);
+        if (w->uses_blobs)
+            print_search(w, out);
+        else
+            print_heatmap(w, out);
         print_masks(w, out);
         print_candidates(w, out);
     }

@@ -53,7 +53,7 @@ static enum status open_models(struct detector *d, struct error *err)
     enum status status = STATUS_OK;
     struct classify_options classify = {.plan = d->plan, .threads = d->threads};
 
-    if (detector_uses_network(s)) {
+    if (stage_uses_network(s)) {
         TRY(stage_model_open("segment", s->segment.network, s->segment.weights,
                              &d->segment_model, err));
         if (model_dimensions(d->segment_model) != 2) {
@@ -63,12 +63,14 @@ static enum status open_models(struct detector *d, struct error *err)
                                s->segment.weights, model_name(d->segment_model));
             goto out;
         }
-    } else {
+    }
+    if (stage_uses_list(s)) {
         TRY(candidate_list_init(&d->listed, s->dataset.candidates, err));
         TRY(hash_list(&d->listed, &d->listed_content, err));
     }
-    TRY(open_classifier("classify", s->classify.network, s->classify.weights, &classify,
-                        &d->classify_model, &d->classifier, err));
+    if (s->classify.weights[0])
+        TRY(open_classifier("classify", s->classify.network, s->classify.weights,
+                            &classify, &d->classify_model, &d->classifier, err));
     if (s->malignancy.weights[0])
         TRY(open_classifier("malignancy", s->malignancy.network, s->malignancy.weights,
                             &classify, &d->malignancy_model, &d->malignancy, err));
@@ -132,19 +134,21 @@ static void hex_of(const struct model *m, char text[HASH_HEX_BYTES])
 enum status detector_identity(const struct detector *d, char **out, struct error *err)
 {
     char segment[HASH_HEX_BYTES], classify[HASH_HEX_BYTES], malignancy[HASH_HEX_BYTES];
-    char list[HASH_HEX_BYTES] = "none";
+    char list[HASH_HEX_BYTES] = "none", blob[32] = "";
     hex_of(d->segment_model, segment);
     hex_of(d->classify_model, classify);
     hex_of(d->malignancy_model, malignancy);
-    if (!detector_uses_network(d->settings))
+    if (stage_uses_list(d->settings))
         hash_hex(d->listed_content, list);
+    if (stage_uses_blobs(d->settings))
+        snprintf(blob, sizeof blob, "blob-numerics %d\n", BLOB_NUMERICS);
     if (asprintf(out,
                  "instruction-set %s\nsegment-numerics %d\ngroup-numerics %d\n"
                  "classify-numerics %d\ndiagnose-numerics %d\nsegment.weights %s\n"
-                 "classify.weights %s\nmalignancy.weights %s\ndataset.candidates %s\n",
+                 "classify.weights %s\nmalignancy.weights %s\ndataset.candidates %s\n%s",
                  isa_name(d->plan.isa), SEGMENT_NUMERICS, GROUP_NUMERICS,
                  CLASSIFY_NUMERICS, DIAGNOSE_NUMERICS, segment, classify, malignancy,
-                 list) < 0)
+                 list, blob) < 0)
         return error_set(err, STATUS_STAGE_MEMORY,
                          "no memory for the identity of the run");
     return STATUS_OK;

@@ -23,7 +23,7 @@ struct detector {
     void *context;
 
     struct scan_reader *reader;
-    struct model *segment_model, *classify_model, *malignancy_model;
+    struct model *segment_model, *classify_model, *malignancy_model; /* NULL: none */
     struct candidate_list listed;
     struct hash128 listed_content;
     struct classifier *classifier, *malignancy;
@@ -31,11 +31,6 @@ struct detector {
     int64_t segmenter_size[2];
     double timings[TIMING_COUNT];
 };
-
-static inline bool detector_uses_network(const struct settings *s)
-{
-    return !strcmp(s->segment.method, "network");
-}
 
 static inline bool detector_is_book(const struct settings *s)
 {

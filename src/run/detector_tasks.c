@@ -8,9 +8,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "ct/lung_mask.h"
 #include "run/detector_internal.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
+#include "stage/blob.h"
 #include "stage/group.h"
 
 /* 1 when any model has seen the scan, 0 when all say that they have not, else -1. */
@@ -231,14 +233,46 @@ static enum status group_listed(struct detector *d, const struct order *o,
     return STATUS_OK;
 }
 
+/* The blobs of a scan, which have to be looked for in all of it at once. */
+static enum status group_blobs(struct detector *d, const struct order *o,
+                               struct candidate **candidates, size_t *count,
+                               struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct geometry *g = scan_reader_geometry(d->reader);
+    const struct blob_options options = stage_blob_options(d->settings, d->threads);
+    struct slices all;
+    uint8_t *lung = NULL;
+    TRY(check_memory(d, o->path, g, g->size[0], err));
+    TRY(scan_reader_slices(d->reader, 0, g->size[0], &all, err));
+    double start = clock_seconds();
+    TRY(memory_new((size_t)geometry_voxels(g), 1, "lung mask", (void **)&lung, err));
+    TRY(lung_mask(g, all.hu, lung, err));
+    TRY(blob_find(g, all.hu, lung, &options, d->poll, d->context, candidates, count,
+                  err));
+    d->timings[TIMING_SEGMENT] += clock_seconds() - start;
+out:
+    free(lung);
+    return status;
+}
+
+static enum status find_candidates(struct detector *d, const struct order *o,
+                                   struct candidate **candidates, size_t *count,
+                                   struct error *err)
+{
+    if (stage_uses_blobs(d->settings))
+        return group_blobs(d, o, candidates, count, err);
+    if (stage_uses_list(d->settings))
+        return group_listed(d, o, candidates, count, err);
+    return group_mask(d, o, candidates, count, err);
+}
+
 static enum status do_group(struct detector *d, const struct order *o, void **payload,
                             size_t *bytes, struct error *err)
 {
     struct candidate *candidates = NULL;
     size_t count = 0;
-    enum status status = detector_uses_network(d->settings)
-                             ? group_mask(d, o, &candidates, &count, err)
-                             : group_listed(d, o, &candidates, &count, err);
+    enum status status = find_candidates(d, o, &candidates, &count, err);
     *payload = candidates;
     *bytes = count * sizeof *candidates;
     return status;
@@ -254,7 +288,7 @@ static enum status reach(const struct detector *d, const struct candidate *candi
     double plane_gb = (double)g->size[1] * (double)g->size[2] * sizeof(float) * 1e-9;
     for (size_t i = from; i < count; i++) {
         int64_t z[2], n[2], low, high;
-        const struct classifier *both[] = {d->classifier,
+        const struct classifier *both[] = {d->classifier ? d->classifier : d->malignancy,
                                            d->malignancy ? d->malignancy : d->classifier};
         for (int k = 0; k < 2; k++)
             classifier_range(both[k], g->size, candidates[i].index, &z[k], &n[k]);
@@ -294,10 +328,14 @@ static enum status do_classify(struct detector *d, const struct order *o, void *
         TRY(reach(d, candidates, done, count, o->path, &first, &slices, &taken, err));
         TRY(scan_reader_slices(d->reader, first, slices, &window, err));
         double start = clock_seconds();
-        TRY(classifier_run(d->classifier, &window, candidates + done, taken, values,
-                           d->poll, d->context, err));
         for (size_t i = 0; i < taken; i++)
-            judged[done + i] = (struct judgement){values[i], NAN};
+            judged[done + i] = (struct judgement){candidates[done + i].probability, NAN};
+        if (d->classifier) {
+            TRY(classifier_run(d->classifier, &window, candidates + done, taken, values,
+                               d->poll, d->context, err));
+            for (size_t i = 0; i < taken; i++)
+                judged[done + i].probability = values[i];
+        }
         if (d->malignancy) {
             TRY(classifier_run(d->malignancy, &window, candidates + done, taken, values,
                                d->poll, d->context, err));

@@ -24,6 +24,7 @@
 #include "run/master.h"
 #include "run/protocol.h"
 #include "run/run_folder.h"
+#include "run/stage_setup.h"
 #include "run/usage.h"
 #include "run/worker.h"
 
@@ -67,23 +68,26 @@ static void expired(void *context, const char *description, double seconds)
 
 static enum status check_settings(const struct settings *s, struct error *err)
 {
-    bool network = !strcmp(s->segment.method, "network");
     if (!s->stages.detect)
         return error_set(err, STATUS_JOB_CONFIG, "stages: there is nothing to do");
     if (!s->dataset.root[0] == !s->dataset.scan[0])
         return error_set(err, STATUS_JOB_CONFIG,
                          "give either dataset.root=TREE or dataset.scan=FILE%s",
                          s->dataset.root[0] ? ", not both" : "");
-    if (network && !s->segment.weights[0])
+    if (stage_uses_network(s) && !s->segment.weights[0])
         return error_set(
             err, STATUS_JOB_CONFIG,
             "segment.weights is not given: segment.method \"network\" needs the "
-            "weights of a segmenter (docs/weights.md)");
-    if (!network && !s->dataset.candidates[0])
+            "weights of a segmenter (docs/weights.md); \"threshold\" needs none");
+    if (stage_uses_list(s) && !s->dataset.candidates[0])
         return error_set(err, STATUS_JOB_CONFIG,
                          "segment.method \"candidates\" needs dataset.candidates: no "
                          "candidates_V2.csv or candidates.csv is in dataset.root");
-    if (!s->classify.weights[0])
+    if (s->blob.max_mm < s->blob.min_mm)
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "blob.max_mm = %g is less than blob.min_mm = %g", s->blob.max_mm,
+                         s->blob.min_mm);
+    if (!stage_uses_blobs(s) && !s->classify.weights[0])
         return error_set(
             err, STATUS_JOB_CONFIG,
             "classify.weights is not given: the stage classify needs the weights "
@@ -121,7 +125,8 @@ static enum status open_ledger(struct job *j, struct error *err)
     enum status status = STATUS_OK;
     char *identity = NULL;
     struct ledger_options options = {
-        .segments = !strcmp(s->segment.method, "network"),
+        .segments = stage_uses_network(s),
+        .classifies = stage_classifies(s),
         .diagnose = {.nodule_threshold = s->classify.threshold,
                      .rule = strcmp(s->malignancy.patient, "max") ? PATIENT_NOISY_OR
                                                                   : PATIENT_MAX,
@@ -174,6 +179,9 @@ static enum status prepare_master(struct job *j, struct error *err)
     TRY(run_folder_claim(&j->folder, j->settings, err));
     TRY(open_ledger(j, err));
     TRY(make_progress(j, err));
+    if (!j->settings->classify.weights[0])
+        log_info("without classify.weights, probabilities are the score of the blobs "
+                 "(segment.method \"threshold\")");
     j->master = (struct master){.comm = j->comm,
                                 .settings = j->settings,
                                 .watchdog = j->watchdog,

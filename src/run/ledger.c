@@ -19,6 +19,7 @@ struct ledger {
     struct schedule *schedule;
     struct diagnose_options diagnose;
     bool segments;        /* scans have slabs to segment */
+    bool classifies;      /* grouped candidates are classified */
     const char *identity; /* during ledger_open */
     bool has_identity;
     struct scan_books *scans;
@@ -187,6 +188,7 @@ enum status ledger_open(const char *path, const char *identity,
     l->schedule = schedule;
     l->diagnose = options->diagnose;
     l->segments = options->segments;
+    l->classifies = options->classifies;
     l->identity = identity;
     TRY(index_scans(l, err));
     struct first_record first = {.ledger = l};
@@ -324,7 +326,9 @@ static enum status finish_scan(struct ledger *l, int64_t scan, struct error *err
     CHECK(head_bytes == sizeof r.head.scan);
     memcpy(&r.head.scan, head, sizeof r.head.scan);
     size_t count = candidate_bytes / sizeof(struct candidate);
-    join_judgements(candidates, count, judged, judged_bytes / sizeof(struct judgement));
+    if (l->classifies)
+        join_judgements(candidates, count, judged,
+                        judged_bytes / sizeof(struct judgement));
     candidates_sort(candidates, count);
     r.head.candidate_count = (int64_t)count;
     r.head.mask_bytes = (int64_t)mask_bytes;
@@ -352,6 +356,13 @@ static enum record_kind record_of(enum task_kind kind)
     static const enum record_kind kinds[] = {RECORD_OPEN, RECORD_SEGMENT, RECORD_GROUP,
                                              RECORD_CLASSIFY};
     return kinds[kind];
+}
+
+/* Batches to classify of what grouping left; 0 where nothing is classified. */
+static int64_t batches_of(const struct ledger *l, size_t bytes)
+{
+    return l->classifies ? record_batches((int64_t)(bytes / sizeof(struct candidate)))
+                         : 0;
 }
 
 /* Books a result that is in the journal: tells the schedule, and finishes the scan with
@@ -390,8 +401,7 @@ static enum status restore(struct ledger *l, const struct task *t, int64_t slabs
         struct task done = {.scan = t->scan, .part = r->part};
         for (done.kind = TASK_OPEN; record_of(done.kind) != r->kind; done.kind++)
             CHECK(done.kind < TASK_CLASSIFY); /* visit keeps no other kinds */
-        int64_t batches = record_batches((int64_t)(r->bytes / sizeof(struct candidate)));
-        TRY(schedule_done(l->schedule, &done, batches, &finished, err));
+        TRY(schedule_done(l->schedule, &done, batches_of(l, r->bytes), &finished, err));
     }
     if (finished)
         status = finish_scan(l, t->scan, err);
@@ -439,8 +449,7 @@ enum status ledger_enter(struct ledger *l, const struct task *t, const void *pay
                     sizeof *b->parts, "ledger", err));
     TRY(append(l, t->scan, record_of(t->kind), t->part, payload, bytes, &r, err));
     b->parts[b->part_count++] = r;
-    int64_t batches = record_batches((int64_t)(bytes / sizeof(struct candidate)));
-    TRY(book(l, t, t->kind == TASK_GROUP ? batches : 0, err));
+    TRY(book(l, t, t->kind == TASK_GROUP ? batches_of(l, bytes) : 0, err));
 out:
     return status;
 }

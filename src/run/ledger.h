@@ -31,7 +31,8 @@ struct quarantined {
 
 struct ledger_options {
     struct diagnose_options diagnose;
-    bool segments; /* scans have slabs to segment: segment.method is not "candidates" */
+    bool segments;   /* scans have slabs to segment: segment.method is "network" */
+    bool classifies; /* grouped candidates are classified; else they are judged already */
 };
 
 struct ledger;

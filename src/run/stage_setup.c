@@ -3,6 +3,35 @@
 #include "base/memory.h"
 #include "config/places.h"
 
+bool stage_uses_network(const struct settings *s)
+{
+    return !strcmp(s->segment.method, "network");
+}
+
+bool stage_uses_blobs(const struct settings *s)
+{
+    return !strcmp(s->segment.method, "threshold");
+}
+
+bool stage_uses_list(const struct settings *s)
+{
+    return !strcmp(s->segment.method, "candidates");
+}
+
+bool stage_classifies(const struct settings *s)
+{
+    return s->classify.weights[0] || s->malignancy.weights[0];
+}
+
+struct blob_options stage_blob_options(const struct settings *s, int threads)
+{
+    return (struct blob_options){.min_mm = s->blob.min_mm,
+                                 .max_mm = s->blob.max_mm,
+                                 .min_score = s->blob.min_score,
+                                 .max_candidates = s->blob.max_candidates,
+                                 .threads = threads};
+}
+
 enum status stage_model_open(const char *stage, const char *network, const char *weights,
                              struct model **out, struct error *err)
 {

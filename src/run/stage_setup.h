@@ -3,10 +3,26 @@
 #ifndef RUN_STAGE_SETUP_H
 #define RUN_STAGE_SETUP_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 #include "config/settings.h"
 #include "nn/model.h"
+#include "stage/blob.h"
 #include "stage/group.h"
+
+/* Where candidates come from, segment.method: a network with grouping, blobs
+ * ("threshold"), or a list ("candidates"). */
+bool stage_uses_network(const struct settings *s);
+bool stage_uses_blobs(const struct settings *s);
+bool stage_uses_list(const struct settings *s);
+
+/* Whether candidates go through a network of their own. Blobs need none: their score is a
+ * probability of sorts. */
+bool stage_classifies(const struct settings *s);
+
+/* The group blob of the settings. */
+struct blob_options stage_blob_options(const struct settings *s, int threads);
 
 /* Opens weights with a network that is a file, a name of conf/models, or "" (the weights
  * say). *out is the caller's to free. Errors: model_open's, with "STAGE.weights: " before

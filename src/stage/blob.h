@@ -21,7 +21,8 @@
 #include "ct/geometry.h"
 #include "stage/candidate.h"
 
-enum { BLOB_NUMERICS = 1 };
+/* Raised also when another lung mask or grid changes results. */
+enum { BLOB_NUMERICS = 1, BLOB_VOXEL_BYTES = 5 /* of the grid, a voxel at most */ };
 
 struct blob_options {
     double min_mm, max_mm;  /* diameters that are looked for */
