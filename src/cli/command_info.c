@@ -7,6 +7,7 @@
 #include "base/status.h"
 #include "cli/commands.h"
 #include "cli/info.h"
+#include "cli/info_picture.h"
 #include "config/tree.h"
 #include "ct/volume.h"
 #include "io/run_reader.h"
@@ -24,6 +25,7 @@ struct arguments {
     const char *path;
     bool cpu;
     struct info_options options;
+    struct picture_arguments picture;
 };
 
 /* Three positive integers between commas and nothing else. */
@@ -45,6 +47,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct arguments *a = state->input;
     switch (key) {
+    case ARGP_KEY_INIT:
+        state->child_inputs[0] = &a->picture;
+        return 0;
     case OPTION_DEEP:
         a->options.deep = true;
         return 0;
@@ -85,14 +90,19 @@ static const struct argp_option options[] = {
     {0},
 };
 
+static const struct argp_child children[] = {{&picture_argp, 0, NULL, 0}, {0}};
+
 static const struct argp argp = {
+    .children = children,
     .options = options,
     .parser = parse,
     .args_doc = "FILE",
     .doc =
         "Tells what a file holds: a volume (.mhd, .mha, .nii, .nii.gz), weights or a "
         "run's "
-        "store (.h5), a run directory, a description of a network or a job file (.cfg).\v"
+        "store (.h5), a run directory, a description of a network or a job file (.cfg). "
+        "With "
+        "--png, draws a volume: the patient's right on the left, front and head up.\v"
         "Exit codes: 0 it could be told; 1 it cannot be read or is of no known kind; 2 "
         "usage, "
         "or a configuration that is wrong.",
@@ -149,15 +159,27 @@ static enum status info_hdf5(const char *path, const struct info_options *o,
     return info_store(path, err);
 }
 
+/* A volume; the picture of it comes last. */
+static enum status info_scan(const struct arguments *a, struct error *err)
+{
+    enum status status = info_volume(a->path, &a->options, err);
+    if (status == STATUS_OK && a->picture.png)
+        status = info_picture(a->path, &a->picture, err);
+    return status;
+}
+
 static enum status info(const struct arguments *a, struct error *err)
 {
     bool hdf5 = false;
     if (!file_exists(a->path))
         return error_set(err, STATUS_ITEM_IO, "%s: no such file", a->path);
+    if (a->picture.png && !volume_is_name(path_name(a->path)))
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "%s: --png draws volumes (.mhd, .mha, .nii, .nii.gz)", a->path);
     if (file_is_folder(a->path))
         return info_run(a->path, err);
     if (volume_is_name(path_name(a->path)))
-        return info_volume(a->path, &a->options, err);
+        return info_scan(a, err);
     if (has_ending(a->path, ".cfg"))
         return info_configuration(a->path, &a->options, err);
     enum status status = is_hdf5(a->path, &hdf5, err);
