@@ -156,6 +156,14 @@ static void draw_offset(struct random *r, struct scanner *s)
         s->offset[a] = round(1000 * world[a]) / 1000 - s->grid.origin[a];
 }
 
+struct geometry scanner_world(const struct scanner *s)
+{
+    struct geometry world = s->grid;
+    for (int a = 0; a < 3; a++)
+        world.origin[a] = round(1000 * (s->grid.origin[a] + s->offset[a])) / 1000;
+    return world;
+}
+
 /* ---- kernel and noise ---- */
 
 static void draw_kernel(struct random *r, struct scanner *s)

@@ -41,6 +41,9 @@ struct scanner {
 void scanner_init(struct scanner *s, const struct patient *p,
                   const struct scanner_size *size, uint64_t seed, uint64_t index);
 
+/* The grid in the world, as the file has it. */
+struct geometry scanner_world(const struct scanner *s);
+
 /* Blurs, adds noise and rounds a whole painted volume: hu[z][y][x] in place, then
  * voxels[z][y][x]. Errors: STATUS_STAGE_MEMORY. */
 enum status scanner_image(const struct scanner *s, float *hu, int16_t *voxels,
