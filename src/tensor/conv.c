@@ -89,6 +89,13 @@ void conv_free(struct conv *c)
     free(c);
 }
 
+void conv_set_weights(struct conv *c, const float *weights)
+{
+    memset(c->weights, 0,
+           c->backend->weights_floats(&c->shape, c->isa) * sizeof *c->weights);
+    c->backend->pack(c, weights);
+}
+
 enum conv_algorithm conv_algorithm(const struct conv *c)
 {
     return c->algorithm;
@@ -106,18 +113,24 @@ static bool axis_fits(int64_t in, int64_t out, int halo, int kernel, int stride,
     return pad <= halo && (out - 1) * stride - pad + kernel <= in + halo;
 }
 
+bool conv_reads_within(const struct conv_shape *s, const struct view *in,
+                       const struct view *out)
+{
+    return axis_fits(in->depth, out->depth, in->halo_d, s->kernel[0], s->stride[0],
+                     s->pad[0]) &&
+           axis_fits(in->height, out->height, in->halo, s->kernel[1], s->stride[1],
+                     s->pad[1]) &&
+           axis_fits(in->width, out->width, in->halo, s->kernel[2], s->stride[2],
+                     s->pad[2]);
+}
+
 void conv_forward(const struct conv *c, const struct view *in, const struct view *out,
                   const struct conv_epilogue *e, void *scratch)
 {
     const struct conv_shape *s = &c->shape;
     CHECK(in->channels == s->in_channels && out->channels == s->out_channels);
     CHECK(in->stride_w >= in->channels && out->stride_w >= out->channels);
-    CHECK(axis_fits(in->depth, out->depth, in->halo_d, s->kernel[0], s->stride[0],
-                    s->pad[0]));
-    CHECK(axis_fits(in->height, out->height, in->halo, s->kernel[1], s->stride[1],
-                    s->pad[1]));
-    CHECK(axis_fits(in->width, out->width, in->halo, s->kernel[2], s->stride[2],
-                    s->pad[2]));
+    CHECK(conv_reads_within(s, in, out));
     c->backend->forward(c, in, out, e, scratch);
 }
 

@@ -56,6 +56,10 @@ enum status conv_new(const struct conv_shape *s, enum conv_algorithm a, enum isa
                      const float *weights, struct conv **out, struct error *err);
 void conv_free(struct conv *c);
 
+/* Other weights of the same shape, as training wants after each step; not while
+ * conv_forward runs. */
+void conv_set_weights(struct conv *c, const float *weights);
+
 enum conv_algorithm conv_algorithm(const struct conv *c);
 
 /* Scratch that conv_forward needs for an output of this size, in bytes; 64-byte aligned.

@@ -57,6 +57,10 @@ static inline float *conv_output(const struct view *out, int64_t z, int64_t y, i
     return out->data + z * out->stride_d + y * out->stride_h + x * out->stride_w;
 }
 
+/* Whether an output of this size reads only voxels and halo of the input. */
+bool conv_reads_within(const struct conv_shape *s, const struct view *in,
+                       const struct view *out);
+
 /* No scratch: for algorithms that need none. */
 size_t conv_no_scratch(const struct conv *c, int64_t depth, int64_t height,
                        int64_t width);

@@ -32,6 +32,7 @@ struct phase {
 
 struct conv_transpose {
     struct conv_transpose_shape shape;
+    float *scratch; /* the weights of one phase, while they are packed */
     int phase_count;
     struct phase phases[];
 };
@@ -110,7 +111,6 @@ enum status conv_transpose_new(const struct conv_transpose_shape *s,
     enum status status;
     const char *what = "transposed convolution";
     struct conv_transpose *t = NULL;
-    float *scratch = NULL;
     void *memory;
     const int count = s->stride[0] * s->stride[1] * s->stride[2];
     const size_t floats = (size_t)s->in_channels * (size_t)s->out_channels *
@@ -119,8 +119,8 @@ enum status conv_transpose_new(const struct conv_transpose_shape *s,
 
     TRY(memory_new(1, sizeof *t + (size_t)count * sizeof *t->phases, what, &memory, err));
     t = memory;
-    TRY(memory_new(floats, sizeof *scratch, what, &memory, err));
-    scratch = memory;
+    TRY(memory_new(floats, sizeof *t->scratch, what, &memory, err));
+    t->scratch = memory;
     t->shape = *s;
     t->phase_count = count;
     for (int i = 0; i < count; i++) {
@@ -128,13 +128,12 @@ enum status conv_transpose_new(const struct conv_transpose_shape *s,
         p->axis[0] = phase_axis_make(s, 0, i / (s->stride[1] * s->stride[2]));
         p->axis[1] = phase_axis_make(s, 1, i / s->stride[2] % s->stride[1]);
         p->axis[2] = phase_axis_make(s, 2, i % s->stride[2]);
-        TRY(phase_init(s, a, isa, weights, scratch, p, err));
+        TRY(phase_init(s, a, isa, weights, t->scratch, p, err));
     }
     *out = t;
     t = NULL;
 out:
     conv_transpose_free(t);
-    free(scratch);
     return status;
 }
 
@@ -144,7 +143,19 @@ void conv_transpose_free(struct conv_transpose *t)
         return;
     for (int i = 0; i < t->phase_count; i++)
         conv_free(t->phases[i].conv);
+    free(t->scratch);
     free(t);
+}
+
+void conv_transpose_set_weights(struct conv_transpose *t, const float *weights)
+{
+    for (int i = 0; i < t->phase_count; i++) {
+        struct phase *p = &t->phases[i];
+        if (!p->conv)
+            continue;
+        phase_weights(&t->shape, p, weights, t->scratch);
+        conv_set_weights(p->conv, t->scratch);
+    }
 }
 
 /* Number of output voxels of a phase along an axis. */

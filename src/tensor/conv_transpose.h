@@ -29,6 +29,9 @@ enum status conv_transpose_new(const struct conv_transpose_shape *s,
                                struct conv_transpose **out, struct error *err);
 void conv_transpose_free(struct conv_transpose *t);
 
+/* Other weights of the same shape; not while conv_transpose_forward runs. */
+void conv_transpose_set_weights(struct conv_transpose *t, const float *weights);
+
 /* Scratch that conv_transpose_forward needs for an output of this size, in bytes. */
 size_t conv_transpose_scratch_bytes(const struct conv_transpose *t, int64_t depth,
                                     int64_t height, int64_t width);

@@ -65,6 +65,26 @@ struct kernel_tiles {
 
 typedef void kernel_tiles_function(const struct kernel_tiles *tiles);
 
+/* Sums of outer products over voxels, for the gradient by weights: for `lines` lines l, i
+ * below a span, lane c of a panel
+ *   sums[l*sums_line + i*sums_step + c] += sum over z < slices, y < rows, x < width of
+ *       in[z*in_slice + y*in_row + x*in_step + l*in_line + i] *
+ *       gradient[z*gradient_slice + y*gradient_row + x*gradient_step + c]
+ * but only for i >= skip: where spans overlap, one of them adds. Whole vectors of the
+ * gradient are read and of the sums written. */
+struct kernel_outer {
+    int64_t slices, rows, width;
+    const float *in;
+    int64_t in_slice, in_row, in_step, in_line;
+    const float *gradient;
+    int64_t gradient_slice, gradient_row, gradient_step;
+    float *sums;
+    int64_t sums_line, sums_step;
+    int skip;
+};
+
+typedef void kernel_outer_function(const struct kernel_outer *outer);
+
 /* How many voxels of a row are summed at a time. */
 enum { KERNEL_SPANS = 8 };
 extern const int kernel_spans[KERNEL_SPANS];
@@ -81,6 +101,10 @@ struct kernels {
      * narrow_lanes, for channels that are no multiple of `lanes`. */
     int narrow_lanes;
     kernel_tiles_function *input[2], *input_narrow[2], *output[2], *output_pairs[2];
+    /* [lines == 3][vectors - 1][span]; NULL where the registers do not suffice.
+     * outer_pairs takes half a vector of output channels and spans of twice as many
+     * sums. */
+    kernel_outer_function *outer[2][2][KERNEL_SPANS], *outer_pairs[2][KERNEL_SPANS];
 };
 
 extern const struct kernels kernels_portable, kernels_avx2, kernels_avx512;

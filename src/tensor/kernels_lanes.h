@@ -349,6 +349,8 @@ ROW(multiply_pairs, 24, 1, true, true)
 
 #include "tensor/kernels_output.h"
 
+#include "tensor/kernels_outer.h"
+
 #define INPUT_LANES LANES
 #define INPUT_NAME(name) name
 #include "tensor/kernels_input.h"
@@ -378,4 +380,6 @@ const struct kernels KERNELS = {
     .input_narrow = {NARROW(input_2d), NARROW(input_3d)},
     .output = {output_2d, output_3d},
     .output_pairs = {output_pairs_2d, output_pairs_3d},
+    .outer = {{OUTER_LINE_1, OUTER_LINE_2}, {OUTER_LINES_1, OUTER_LINES_2}},
+    .outer_pairs = {OUTER_LINE_PAIRS, OUTER_LINES_PAIRS},
 };

@@ -1,0 +1,358 @@
+/*
+ * What convolutions pass back. The obvious sums against finite differences of the forward
+ * reference (which is linear, so that a step may be large and differences are exact up to
+ * rounding), and every algorithm on every instruction set of this machine against the
+ * obvious sums, over random shapes.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "base/memory.h"
+#include "base/random.h"
+#include "tensor/conv_gradient.h"
+#include "tensor/conv_transpose.h"
+
+enum { CASES = 120, SMALL_CASES = 24 };
+
+static struct error err;
+
+static void ok(enum status s)
+{
+    if (s != STATUS_OK)
+        fail_msg("%s", err.message);
+}
+
+static int draw(struct random *r, int low, int high)
+{
+    return low + (int)random_below(r, (uint64_t)(high - low + 1));
+}
+
+static float *draw_floats(struct random *r, size_t count)
+{
+    float *f = malloc(count * sizeof *f);
+    assert_non_null(f);
+    for (size_t i = 0; i < count; i++)
+        f[i] = (float)random_between(r, -1, 1);
+    return f;
+}
+
+/* Allocated to the float, so that AddressSanitizer sees what lies beyond. */
+struct tensor {
+    struct view view;
+    float *memory;
+    size_t floats;
+};
+
+static float *voxel(const struct view *v, int64_t z, int64_t y, int64_t x)
+{
+    return v->data + z * v->stride_d + y * v->stride_h + x * v->stride_w;
+}
+
+/* Noise in `channels` of total channels, zeros in the halo, NaN in channels that are not
+ * the view's. */
+static struct tensor tensor_new(struct random *r, const int64_t size[3], int channels,
+                                int total, int halo_d, int halo)
+{
+    struct tensor t;
+    t.floats = (size_t)view_floats(size[0], size[1], size[2], total, halo_d, halo);
+    t.memory = malloc(t.floats * sizeof *t.memory);
+    assert_non_null(t.memory);
+    for (size_t i = 0; i < t.floats; i++)
+        t.memory[i] = total == channels ? 0 : NAN;
+    const int first = draw(r, 0, total - channels);
+    struct view *v = &t.view;
+    *v =
+        view_channels(view_make(t.memory, size[0], size[1], size[2], total, halo_d, halo),
+                      first, channels);
+    for (int64_t z = -halo_d; z < size[0] + halo_d; z++)
+        for (int64_t y = -halo; y < size[1] + halo; y++)
+            for (int64_t x = -halo; x < size[2] + halo; x++) {
+                const bool inside = z >= 0 && z < size[0] && y >= 0 && y < size[1] &&
+                                    x >= 0 && x < size[2];
+                for (int c = 0; c < channels; c++)
+                    voxel(v, z, y, x)[c] = inside ? (float)random_between(r, -1, 1) : 0;
+            }
+    return t;
+}
+
+struct fixture {
+    struct conv_shape shape;
+    struct tensor in, gradient;
+    size_t weight_count;
+    float *weights;
+};
+
+static int draw_channels(struct random *r, int most)
+{
+    static const int usual[] = {1, 7, 8, 16, 32, 64};
+    int c = draw(r, 0, 2) ? usual[draw(r, 0, 5)] : draw(r, 1, 40);
+    return c > most ? 1 + c % most : c;
+}
+
+static struct fixture fixture_new(uint64_t number, int most_channels, int most_size)
+{
+    struct random r = random_stream(7, RANDOM_NOISE, number, 0);
+    struct fixture f;
+    struct conv_shape *s = &f.shape;
+    const bool flat = draw(&r, 0, 1), usual = draw(&r, 0, 2);
+    int64_t size[3], out[3];
+    int halo[3];
+    for (int i = 0; i < 3; i++) {
+        const bool none = flat && i == 0;
+        s->kernel[i] = none ? 1 : usual ? 3 : draw(&r, 1, 4);
+        s->stride[i] = none || usual ? 1 : draw(&r, 1, 3);
+        s->pad[i] = none ? 0 : usual ? 1 : draw(&r, 0, s->kernel[i] - 1);
+        size[i] = s->kernel[i] + draw(&r, 0, i == 2 ? 3 * most_size : most_size);
+        if (none)
+            size[i] = draw(&r, 1, 2);
+        out[i] = (size[i] + 2 * s->pad[i] - s->kernel[i]) / s->stride[i] + 1;
+        halo[i] = s->pad[i] + (none ? 0 : draw(&r, 0, 1));
+    }
+    const int in_plane = halo[1] > halo[2] ? halo[1] : halo[2];
+    s->in_channels = draw_channels(&r, most_channels);
+    s->out_channels = draw_channels(&r, most_channels);
+    const int wider = draw(&r, 0, 2) ? 0 : draw(&r, 1, 9);
+    f.in =
+        tensor_new(&r, size, s->in_channels, s->in_channels + wider, halo[0], in_plane);
+    /* Passing back to the input reads the gradient's halo. */
+    struct conv_transpose_shape t = {.in_channels = s->out_channels,
+                                     .out_channels = s->in_channels};
+    for (int i = 0; i < 3; i++) {
+        t.kernel[i] = s->kernel[i];
+        t.stride[i] = s->stride[i];
+        t.pad[i] = s->pad[i];
+    }
+    for (int i = 0; i < 3; i++)
+        t.output_pad[i] = (int)(size[i] - conv_transpose_size(&t, i, out[i]));
+    const int h = conv_transpose_halo(&t, 1), w = conv_transpose_halo(&t, 2);
+    f.gradient = tensor_new(&r, out, s->out_channels, s->out_channels + wider,
+                            conv_transpose_halo(&t, 0), h > w ? h : w);
+    f.weight_count = (size_t)s->in_channels * (size_t)s->out_channels *
+                     (size_t)(s->kernel[0] * s->kernel[1] * s->kernel[2]);
+    f.weights = draw_floats(&r, f.weight_count);
+    return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+    free(f->in.memory);
+    free(f->gradient.memory);
+    free(f->weights);
+}
+
+static float *gradient_of(const struct fixture *f, enum conv_algorithm a, enum isa isa)
+{
+    const struct conv_gradient g = conv_gradient_make(&f->shape, a, isa);
+    const struct view *v = &f->gradient.view;
+    const size_t bytes = conv_gradient_scratch_bytes(&g, v->depth, v->height, v->width);
+    float *found = malloc(f->weight_count * sizeof *found);
+    void *scratch;
+    assert_non_null(found);
+    ok(memory_new(bytes, 1, "scratch", &scratch, &err));
+    memset(scratch, 0xff, bytes);
+    conv_gradient_weights(&g, &f->in.view, v, found, scratch);
+    free(scratch);
+    return found;
+}
+
+/* The gradient by the weights of sum(gradient * convolution), by the forward pass. */
+static double scalar(const struct fixture *f, const float *weights)
+{
+    struct conv *c;
+    const struct view *g = &f->gradient.view;
+    float *memory =
+        calloc((size_t)(g->depth * g->height * g->width * g->channels), sizeof *memory);
+    struct view out = view_make(memory, g->depth, g->height, g->width, g->channels, 0, 0);
+    double sum = 0;
+    ok(conv_new(&f->shape, CONV_REFERENCE, ISA_PORTABLE, weights, &c, &err));
+    conv_forward(c, &f->in.view, &out, &(struct conv_epilogue){0}, NULL);
+    for (int64_t z = 0; z < g->depth; z++)
+        for (int64_t y = 0; y < g->height; y++)
+            for (int64_t x = 0; x < g->width; x++)
+                for (int o = 0; o < g->channels; o++)
+                    sum += (double)voxel(g, z, y, x)[o] * (double)voxel(&out, z, y, x)[o];
+    conv_free(c);
+    free(memory);
+    return sum;
+}
+
+static void the_obvious_sum_is_the_difference_that_a_weight_makes(void **state)
+{
+    (void)state;
+    for (uint64_t number = 0; number < SMALL_CASES; number++) {
+        struct fixture f = fixture_new(number, 3, 2);
+        float *found = gradient_of(&f, CONV_REFERENCE, ISA_PORTABLE);
+        for (size_t i = 0; i < f.weight_count; i++) {
+            const float kept = f.weights[i];
+            f.weights[i] = kept + 1;
+            double difference = scalar(&f, f.weights);
+            f.weights[i] = kept - 1;
+            difference = (difference - scalar(&f, f.weights)) / 2;
+            f.weights[i] = kept;
+            assert_true(fabs(difference - (double)found[i]) < 2e-5);
+        }
+        free(found);
+        fixture_free(&f);
+    }
+}
+
+static void the_input_receives_the_transposed_convolution(void **state)
+{
+    (void)state;
+    for (uint64_t number = 0; number < SMALL_CASES; number++) {
+        struct fixture f = fixture_new(number, 3, 2);
+        const struct conv_shape *s = &f.shape;
+        const struct view *in = &f.in.view, *out = &f.gradient.view;
+        const int64_t size[3] = {in->depth, in->height, in->width},
+                      out_size[3] = {out->depth, out->height, out->width};
+        struct conv_transpose_shape shape = {.in_channels = s->out_channels,
+                                             .out_channels = s->in_channels};
+        for (int i = 0; i < 3; i++) {
+            shape.kernel[i] = s->kernel[i];
+            shape.stride[i] = s->stride[i];
+            shape.pad[i] = s->pad[i];
+        }
+        for (int i = 0; i < 3; i++)
+            shape.output_pad[i] =
+                (int)(size[i] - conv_transpose_size(&shape, i, out_size[i]));
+        float *memory =
+            calloc((size_t)(size[0] * size[1] * size[2] * in->channels), sizeof *memory);
+        struct view to = view_make(memory, size[0], size[1], size[2], in->channels, 0, 0);
+        conv_transpose_reference(&shape, f.weights, out, &to, &(struct conv_epilogue){0});
+        for (int64_t z = 0; z < size[0]; z++)
+            for (int64_t y = 0; y < size[1]; y++)
+                for (int64_t x = 0; x < size[2]; x++)
+                    for (int c = 0; c < in->channels; c++) {
+                        float *place = voxel(in, z, y, x) + c;
+                        const float kept = *place;
+                        *place = kept + 1;
+                        double difference = scalar(&f, f.weights);
+                        *place = kept - 1;
+                        difference = (difference - scalar(&f, f.weights)) / 2;
+                        *place = kept;
+                        assert_true(fabs(difference - (double)voxel(&to, z, y, x)[c]) <
+                                    2e-5);
+                    }
+        free(memory);
+        fixture_free(&f);
+    }
+}
+
+static void hold_against_the_reference(enum conv_algorithm a)
+{
+    for (uint64_t number = 0; number < CASES; number++) {
+        struct fixture f = fixture_new(1000 + number, 64, 7);
+        const struct conv_shape *s = &f.shape;
+        const struct view *v = &f.gradient.view;
+        float *expected = gradient_of(&f, CONV_REFERENCE, ISA_PORTABLE);
+        const double terms = (double)(v->depth * v->height * v->width);
+        for (int isa = ISA_PORTABLE; isa <= (int)isa_best(); isa++) {
+            float *found = gradient_of(&f, a, (enum isa)isa);
+            for (size_t i = 0; i < f.weight_count; i++)
+                if (!(fabs((double)found[i] - (double)expected[i]) <=
+                      4e-6 * (1 + sqrt(terms))))
+                    fail_msg(
+                        "case %d, %s: %d->%d kernel %dx%dx%d stride %dx%dx%d, voxels "
+                        "%dx%dx%d: weight %zu is %g, not %g",
+                        (int)number, isa_name((enum isa)isa), s->in_channels,
+                        s->out_channels, s->kernel[0], s->kernel[1], s->kernel[2],
+                        s->stride[0], s->stride[1], s->stride[2], (int)v->depth,
+                        (int)v->height, (int)v->width, i, (double)found[i],
+                        (double)expected[i]);
+            free(found);
+        }
+        free(expected);
+        fixture_free(&f);
+    }
+}
+
+static void blis_stays_with_the_reference(void **state)
+{
+    (void)state;
+    hold_against_the_reference(CONV_BLIS);
+}
+
+static void direct_stays_with_the_reference(void **state)
+{
+    (void)state;
+    hold_against_the_reference(CONV_DIRECT);
+}
+
+static void a_bias_receives_the_sum_of_its_channel(void **state)
+{
+    (void)state;
+    for (uint64_t number = 0; number < CASES; number++) {
+        struct fixture f = fixture_new(2000 + number, 64, 7);
+        const struct view *v = &f.gradient.view;
+        float bias[64];
+        conv_gradient_bias(v, bias);
+        for (int c = 0; c < v->channels; c++) {
+            double sum = 0;
+            for (int64_t z = 0; z < v->depth; z++)
+                for (int64_t y = 0; y < v->height; y++)
+                    for (int64_t x = 0; x < v->width; x++)
+                        sum += (double)voxel(v, z, y, x)[c];
+            assert_true(fabs(sum - (double)bias[c]) < 2e-5);
+        }
+        fixture_free(&f);
+    }
+}
+
+/* New weights in an old convolution are the same bits as a new convolution. */
+static void weights_can_be_set_anew(void **state)
+{
+    (void)state;
+    static const enum conv_algorithm algorithms[] = {CONV_REFERENCE, CONV_BLIS,
+                                                     CONV_DIRECT, CONV_WINOGRAD};
+    struct random r = random_stream(1, RANDOM_NOISE, 0, 0);
+    const struct conv_shape s = {5, 6, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}};
+    const int64_t size[3] = {3, 4, 5};
+    const size_t count = 5 * 6 * 27, floats = 6 * 3 * 4 * 5;
+    float *first = draw_floats(&r, count), *second = draw_floats(&r, count);
+    struct tensor in = tensor_new(&r, size, 5, 5, 1, 1);
+    for (size_t a = 0; a < sizeof algorithms / sizeof *algorithms; a++) {
+        struct conv *fresh, *reused;
+        float expected[6 * 3 * 4 * 5], found[6 * 3 * 4 * 5];
+        struct view out[2] = {view_make(expected, 3, 4, 5, 6, 0, 0),
+                              view_make(found, 3, 4, 5, 6, 0, 0)};
+        void *scratch;
+        ok(conv_new(&s, algorithms[a], isa_best(), second, &fresh, &err));
+        ok(conv_new(&s, algorithms[a], isa_best(), first, &reused, &err));
+        conv_set_weights(reused, second);
+        ok(memory_new(conv_scratch_bytes(fresh, 3, 4, 5), 1, "scratch", &scratch, &err));
+        conv_forward(fresh, &in.view, &out[0], &(struct conv_epilogue){0}, scratch);
+        conv_forward(reused, &in.view, &out[1], &(struct conv_epilogue){0}, scratch);
+        assert_memory_equal(expected, found, floats * sizeof(float));
+        free(scratch);
+        conv_free(fresh);
+        conv_free(reused);
+    }
+    free(in.memory);
+    free(first);
+    free(second);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    isa_use(isa_best());
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_obvious_sum_is_the_difference_that_a_weight_makes),
+        cmocka_unit_test(the_input_receives_the_transposed_convolution),
+        cmocka_unit_test(blis_stays_with_the_reference),
+        cmocka_unit_test(direct_stays_with_the_reference),
+        cmocka_unit_test(a_bias_receives_the_sum_of_its_channel),
+        cmocka_unit_test(weights_can_be_set_anew),
+    };
+    return cmocka_run_group_tests(tests, setup, NULL);
+}
