@@ -93,7 +93,7 @@ static double normal_within(struct random *r, double mean, double deviation, dou
  * decide keeps the AUC of diameter alone near 0.9, as on LIDC's nodules. */
 static bool malignant_draw(struct random *r, const struct finding *f)
 {
-    double odds = 5.2 * log(f->diameter_mm / 8.6);
+    double odds = 5.6 * log(f->diameter_mm / 9.4);
     odds += f->margin == MARGIN_SPICULATED ? 1.2 : 0;
     odds += f->margin == MARGIN_LOBULATED ? 0.4 : 0;
     odds += f->texture == TEXTURE_PART_SOLID ? 0.7 : 0;

@@ -119,10 +119,17 @@ static int by_falling_share(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* The share from which on a voxel belongs to the mask. */
-static enum status mask_level(const struct patch *p, float *level, struct error *err)
+/* Which voxels belong to the mask: all above a level, and `taken` of the `tied` ones at
+ * it, spread evenly. */
+struct level {
+    float share;
+    size_t tied, taken;
+};
+
+static enum status mask_level(const struct patch *p, struct level *level,
+                              struct error *err)
 {
-    size_t n = (size_t)(p->size[0] * p->size[1] * p->size[2]);
+    size_t n = (size_t)(p->size[0] * p->size[1] * p->size[2]), above = 0;
     double total = 0;
     float *sorted;
     enum status status =
@@ -136,28 +143,42 @@ static enum status mask_level(const struct patch *p, float *level, struct error 
     qsort(sorted, n, sizeof *sorted, by_falling_share);
     size_t wanted = (size_t)(total + 0.5);
     wanted = wanted < 1 ? 1 : wanted;
-    *level = n ? fmaxf(sorted[wanted - 1], 1e-3F) : 1;
+    level->share = fmaxf(sorted[wanted - 1], 1e-3F);
+    level->tied = 0;
+    for (size_t i = 0; i < n; i++) {
+        above += sorted[i] > level->share;
+        level->tied += sorted[i] == level->share;
+    }
+    level->taken = wanted - above;
     free(sorted);
     return STATUS_OK;
 }
 
+static bool in_mask(const struct level *l, float share, size_t *ties)
+{
+    if (share != l->share)
+        return share > l->share;
+    size_t i = (*ties)++;
+    return (i + 1) * l->taken / l->tied > i * l->taken / l->tied;
+}
+
 static void paint_slices(const struct patch *p, int64_t first, int64_t count, float *hu,
-                         uint16_t *mask, uint16_t label, float level)
+                         uint16_t *mask, uint16_t label, const struct level *level)
 {
     const struct geometry *g = p->grid;
+    const struct share *share = p->shares;
+    size_t ties = 0;
     for (int64_t z = 0; z < p->size[0]; z++) {
         int64_t slice = p->low[0] + z - first;
-        if (slice < 0 || slice >= count)
-            continue;
+        bool here = slice >= 0 && slice < count;
         for (int64_t y = 0; y < p->size[1]; y++)
-            for (int64_t x = 0; x < p->size[2]; x++) {
-                const struct share *share =
-                    &p->shares[(z * p->size[1] + y) * p->size[2] + x];
+            for (int64_t x = 0; x < p->size[2]; x++, share++) {
                 int64_t i =
                     (slice * g->size[1] + p->low[1] + y) * g->size[2] + p->low[2] + x;
-                if (share->shape > 0)
+                bool marks = mask && in_mask(level, share->shape, &ties);
+                if (here && share->shape > 0)
                     hu[i] = painted(p->shape, share, hu[i]);
-                if (mask && share->shape >= level && mask[i] == 0)
+                if (here && marks && mask[i] == 0)
                     mask[i] = label;
             }
     }
@@ -169,7 +190,7 @@ enum status finding_paint(const struct finding *f, const struct geometry *grid,
 {
     enum status status = STATUS_OK;
     struct patch p = {.shape = f->shape, .grid = grid};
-    float level = 1;
+    struct level level = {0};
     patch_bounds(&p);
     if (!mask) { /* nothing but these slices is needed */
         int64_t end = p.low[0] + p.size[0], stop = first + count;
@@ -190,7 +211,7 @@ enum status finding_paint(const struct finding *f, const struct geometry *grid,
                 *share++ = share_of(&p, p.low[0] + z, p.low[1] + y, p.low[2] + x);
     if (mask)
         TRY(mask_level(&p, &level, err));
-    paint_slices(&p, first, count, hu, mask, label, level);
+    paint_slices(&p, first, count, hu, mask, label, &level);
 out:
     free(p.shares);
     return status;

@@ -2,8 +2,7 @@
  * Nothing here is in closed form: bumps, bends and cuts leave no formula for a volume, so
  * it is summed over a fine grid in the shape's own axes, where its bounds are tight even
  * when it is a plate or a band. An uncut shape grows with the cube of its scale and is
- * measured twice; a cut one is brought to its volume by a few steps of a fixed-point
- * iteration.
+ * measured twice; a cut one is brought to its volume within a few steps.
  */
 #include "phantom/finding_shape.h"
 
@@ -12,9 +11,9 @@
 
 #include "base/memory.h"
 
-enum { SAMPLES = 44, FIT_STEPS = 12 };
-static const double FIT_TOLERANCE = 0.001; /* of the diameter */
-static const double FACET_POWER = 12;      /* edges rounded */
+enum { SAMPLES = 40, FIT_STEPS = 24 };
+static const double FIT_TOLERANCE = 0.0015; /* of the diameter */
+static const double FACET_POWER = 12;       /* edges rounded */
 
 static double dot(const double a[3], const double b[3])
 {
@@ -130,6 +129,27 @@ static void bounds(const struct finding_shape *s, double half[3])
                                   s->spicules[i].width);
 }
 
+/* Sample i of the grid over a box. Rows are shifted against each other, so that no face
+ * of a shape lies along a plane of samples: the golden ratio's relatives in two
+ * dimensions, 1/g and 1/g^2 with g^3 = g + 1. */
+static void sample_point(int i, const double low[3], const double high[3], double p[3])
+{
+    const int at[3] = {i % SAMPLES, i / SAMPLES % SAMPLES, i / SAMPLES / SAMPLES};
+    for (int a = 0; a < 3; a++) {
+        double shift =
+            0.7548776662466927 * at[(a + 1) % 3] + 0.5698402909980532 * at[(a + 2) % 3];
+        shift -= floor(shift);
+        p[a] = low[a] + (high[a] - low[a]) * (at[a] + shift) / SAMPLES;
+    }
+}
+
+static void to_mm(const struct finding_shape *s, const double p[3], double xyz[3])
+{
+    for (int a = 0; a < 3; a++)
+        xyz[a] = s->middle[a] + s->scale * (p[0] * s->axes[0][a] + p[1] * s->axes[1][a] +
+                                            p[2] * s->axes[2][a]);
+}
+
 /* A pass over the grid: what is inside, and where its outermost sample lies. */
 struct sums {
     double count, core, first[3];
@@ -141,17 +161,12 @@ static void sample(const struct finding_shape *s, const double low[3],
 {
     *out = (struct sums){.low = {1e9, 1e9, 1e9}, .high = {-1e9, -1e9, -1e9}};
     for (int i = 0; i < SAMPLES * SAMPLES * SAMPLES; i++) {
-        int at[3] = {i % SAMPLES, i / SAMPLES % SAMPLES, i / SAMPLES / SAMPLES};
         double p[3], xyz[3];
-        for (int a = 0; a < 3; a++)
-            p[a] = low[a] + (high[a] - low[a]) * (at[a] + 0.5) / SAMPLES;
+        sample_point(i, low, high, p);
         int in = local_at(s, p);
         if (!in)
             continue;
-        for (int a = 0; a < 3; a++)
-            xyz[a] =
-                s->middle[a] + s->scale * (p[0] * s->axes[0][a] + p[1] * s->axes[1][a] +
-                                           p[2] * s->axes[2][a]);
+        to_mm(s, p, xyz);
         if (s->cut && cut_distance(s->cut, xyz) >= 0)
             continue;
         out->count++;
@@ -174,16 +189,11 @@ static void measure_radii(struct finding_shape *s, const double low[3],
     diagonal = sqrt(diagonal);
     s->reach = HUGE_VAL;
     for (int i = 0; i < SAMPLES * SAMPLES * SAMPLES; i++) {
-        int at[3] = {i % SAMPLES, i / SAMPLES % SAMPLES, i / SAMPLES / SAMPLES};
         double p[3], xyz[3], away = 0;
+        sample_point(i, low, high, p);
+        to_mm(s, p, xyz);
         for (int a = 0; a < 3; a++)
-            p[a] = (low[a] + (high[a] - low[a]) * (at[a] + 0.5) / SAMPLES);
-        for (int a = 0; a < 3; a++) {
-            xyz[a] =
-                s->middle[a] + s->scale * (p[0] * s->axes[0][a] + p[1] * s->axes[1][a] +
-                                           p[2] * s->axes[2][a]);
             away += pow(xyz[a] - s->centroid[a], 2);
-        }
         if (away > farthest && finding_shape_at(s, xyz))
             farthest = away;
         else if (away < nearest && !finding_shape_at(s, xyz))
@@ -228,24 +238,26 @@ double finding_shape_diameter(const struct finding_shape *s)
     return cbrt(s->volume * 6 / M_PI);
 }
 
+/* The scale lies between one that was too small and one that was too large; an uncut
+ * shape is there after one step, since its volume goes with the cube. */
 bool finding_shape_fit(struct finding_shape *s, double diameter_mm)
 {
-    double low[3], high[3];
-    if (s->scale <= 0)
+    double low[3], high[3], small = 0, large = 4 * diameter_mm;
+    if (s->scale <= 0 || s->scale >= large)
         s->scale = diameter_mm / 2;
     for (int step = 0; step < FIT_STEPS; step++) {
         measure_sums(s, low, high);
-        if (s->volume <= 0)
-            return false;
-        double factor = diameter_mm / finding_shape_diameter(s);
+        double factor = s->volume > 0 ? diameter_mm / finding_shape_diameter(s) : 2;
         if (fabs(factor - 1) < FIT_TOLERANCE) {
             measure_radii(s, low, high);
             return true;
         }
-        /* Where a surface cuts, volume grows slower than the cube. */
-        s->scale *= s->cut ? fmin(1.6, pow(factor, 1.15)) : factor;
-        if (s->scale > 4 * diameter_mm)
-            return false;
+        if (factor > 1)
+            small = s->scale;
+        else
+            large = s->scale;
+        double next = s->scale * factor;
+        s->scale = next > small && next < large ? next : 0.5 * (small + large);
     }
     return false;
 }
