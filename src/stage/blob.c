@@ -30,7 +30,7 @@ static double diameter_of_scale(double sigma)
  * size (octaves of 6 mm, up to 16 mm: what is larger is more often a part of the hilum or
  * the wall). Chosen so that a small vessel stands near 0.1 and a solid nodule of 6 mm in
  * the open near 0.9; not fitted. */
-static double score_of(const struct dot *d)
+static float score_of(const struct dot *d)
 {
     static const double bias = -1.5, per_contrast = 2, per_roundness = 5, per_size = 0.7;
     static const double contrast_hu = 300, roundness = 0.5, size_mm = 6, large_mm = 16;
@@ -39,12 +39,12 @@ static double score_of(const struct dot *d)
     double odds = bias + per_contrast * log2(contrast / contrast_hu) +
                   per_roundness * ((double)d->roundness - roundness) +
                   per_size * log2(size / size_mm);
-    return 1 / (1 + exp(-odds));
+    return (float)(1 / (1 + exp(-odds)));
 }
 
 struct scored {
     struct dot dot;
-    double score;
+    float score;
 };
 
 /* Descending score, ties by place and scale. */
@@ -105,7 +105,7 @@ static void choose(struct scored *list, size_t count, const struct blob_options 
     qsort(list, count, sizeof *list, by_score);
     for (size_t i = 0; i < count && (int64_t)*kept < o->max_candidates; i++) {
         size_t k = 0;
-        if (list[i].score < o->min_score)
+        if (list[i].score < (float)o->min_score)
             break;
         while (k < *kept && !overlap(&list[i].dot, &list[k].dot))
             k++;
@@ -134,7 +134,7 @@ static enum status candidate_of(const struct scored *s, const struct geometry *g
     double voxel_mm3 = g->spacing[0] * g->spacing[1] * g->spacing[2];
     double diameter = diameter_of_scale(s->dot.sigma);
     *out = (struct candidate){
-        .probability = (float)s->score, .malignancy = NAN, .diameter_mm = diameter};
+        .probability = s->score, .malignancy = NAN, .diameter_mm = diameter};
     for (int k = 0; k < 3; k++)
         out->index[k] = s->dot.at[k] / g->spacing[2 - k];
     geometry_to_mm(g, out->index, out->xyz);

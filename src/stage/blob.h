@@ -26,7 +26,7 @@ enum { BLOB_NUMERICS = 1, BLOB_VOXEL_BYTES = 5 /* of the grid, a voxel at most *
 
 struct blob_options {
     double min_mm, max_mm;  /* diameters that are looked for */
-    double min_score;       /* candidates score at least this */
+    double min_score;       /* candidates score at least this, compared in float32 */
     int64_t max_candidates; /* the best are kept */
     int threads;
 };
