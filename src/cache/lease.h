@@ -1,0 +1,35 @@
+/*
+ * Who uses a cache now, so that pruning spares what they use.
+ *
+ * A job keeps a file DIR/jobs/HOST-PID.START, and looks in on it at least every minute
+ * while it opens scans (its time of change is the sign of life). START is the time at
+ * which it began: whatever is marked as used since then is its own. A file without a
+ * sign of life for a quarter of an hour belongs to a job that was killed. All times are
+ * those of the file system that holds the cache: clocks of nodes differ.
+ */
+#ifndef CACHE_LEASE_H
+#define CACHE_LEASE_H
+
+#include <stdint.h>
+
+#include "base/status.h"
+
+struct lease {
+    char *path; /* NULL: none is kept */
+    double looked_in;
+};
+
+/* Begins a lease in a cache folder. Errors: STATUS_STAGE_IO, STATUS_STAGE_MEMORY. */
+enum status lease_begin(struct lease *l, const char *cache_folder, struct error *err);
+
+/* A sign of life, at most once a minute. */
+void lease_look_in(struct lease *l);
+void lease_end(struct lease *l);
+
+/* *since_ns = the earliest start of all that hold leases: what was used since is not to
+ * be removed. INT64_MAX: nobody holds one. Removes leases of the dead. Errors:
+ * STATUS_STAGE_IO. */
+enum status lease_earliest(const char *cache_folder, int64_t *since_ns,
+                           struct error *err);
+
+#endif
