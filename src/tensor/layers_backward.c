@@ -1,0 +1,254 @@
+/*
+ * As in layers.c these are bound by memory: plain loops with the channels innermost, in
+ * blocks of a known length that the compiler turns into vectors.
+ */
+#include "tensor/layers_backward.h"
+
+#include <math.h>
+#include <string.h>
+
+enum { LANES = 8 };
+
+#define INLINE static inline __attribute__((always_inline))
+
+static inline float *at(const struct view *v, int64_t z, int64_t y, int64_t x)
+{
+    return v->data + z * v->stride_d + y * v->stride_h + x * v->stride_w;
+}
+
+/* Input voxels of one window, clipped to the map. */
+struct window {
+    int64_t from[3], to[3];
+};
+
+static struct window window_at(const struct pool_shape *s, const struct view *in,
+                               int64_t z, int64_t y, int64_t x)
+{
+    const int64_t out[3] = {z, y, x}, size[3] = {in->depth, in->height, in->width};
+    struct window w;
+    for (int i = 0; i < 3; i++) {
+        const int64_t from = out[i] * s->stride[i] - s->pad[i], to = from + s->kernel[i];
+        w.from[i] = from < 0 ? 0 : from;
+        w.to[i] = to > size[i] ? size[i] : to;
+    }
+    return w;
+}
+
+static void view_clear(const struct view *v)
+{
+    for (int64_t z = 0; z < v->depth; z++)
+        for (int64_t y = 0; y < v->height; y++)
+            for (int64_t x = 0; x < v->width; x++)
+                memset(at(v, z, y, x), 0, (size_t)v->channels * sizeof(float));
+}
+
+/* `lanes` channels of a window, from c on; inlined with a constant number of lanes. */
+INLINE void max_lanes(const struct window *w, const struct view *in, const float *out,
+                      const float *gradient, const struct view *to, int c, int lanes)
+{
+    float wanted[LANES], rest[LANES];
+    memcpy(wanted, out + c, (size_t)lanes * sizeof *wanted);
+    memcpy(rest, gradient + c, (size_t)lanes * sizeof *rest);
+    for (int64_t z = w->from[0]; z < w->to[0]; z++)
+        for (int64_t y = w->from[1]; y < w->to[1]; y++)
+            for (int64_t x = w->from[2]; x < w->to[2]; x++) {
+                const float *v = at(in, z, y, x) + c;
+                float *restrict t = at(to, z, y, x) + c;
+                for (int l = 0; l < lanes; l++) {
+                    const float given = v[l] == wanted[l] ? rest[l] : 0;
+                    t[l] += given;
+                    rest[l] = v[l] == wanted[l] ? 0 : rest[l];
+                }
+            }
+}
+
+void max_pool_backward(const struct pool_shape *s, const struct view *in,
+                       const struct view *out, const struct view *gradient,
+                       const struct view *to)
+{
+    view_clear(to);
+    for (int64_t z = 0; z < out->depth; z++)
+        for (int64_t y = 0; y < out->height; y++)
+            for (int64_t x = 0; x < out->width; x++) {
+                const struct window w = window_at(s, in, z, y, x);
+                const float *o = at(out, z, y, x), *g = at(gradient, z, y, x);
+                int c = 0;
+                for (; c + LANES <= in->channels; c += LANES)
+                    max_lanes(&w, in, o, g, to, c, LANES);
+                for (; c < in->channels; c++)
+                    max_lanes(&w, in, o, g, to, c, 1);
+            }
+}
+
+void average_pool_backward(const struct pool_shape *s, const struct view *gradient,
+                           const struct view *to)
+{
+    const float factor =
+        1.0f / (float)((int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2]);
+    view_clear(to);
+    for (int64_t z = 0; z < gradient->depth; z++)
+        for (int64_t y = 0; y < gradient->height; y++)
+            for (int64_t x = 0; x < gradient->width; x++) {
+                const struct window w = window_at(s, to, z, y, x);
+                const float *g = at(gradient, z, y, x);
+                for (int64_t iz = w.from[0]; iz < w.to[0]; iz++)
+                    for (int64_t iy = w.from[1]; iy < w.to[1]; iy++)
+                        for (int64_t ix = w.from[2]; ix < w.to[2]; ix++) {
+                            float *restrict t = at(to, iz, iy, ix);
+                            for (int c = 0; c < to->channels; c++)
+                                t[c] += g[c] * factor;
+                        }
+            }
+}
+
+void relu_backward(const struct view *out, const struct view *gradient,
+                   const struct view *to)
+{
+    for (int64_t z = 0; z < to->depth; z++)
+        for (int64_t y = 0; y < to->height; y++)
+            for (int64_t x = 0; x < to->width; x++) {
+                const float *o = at(out, z, y, x), *g = at(gradient, z, y, x);
+                float *t = at(to, z, y, x);
+                for (int c = 0; c < to->channels; c++)
+                    t[c] = o[c] <= 0.0f ? 0.0f : g[c];
+            }
+}
+
+void sigmoid_backward(const struct view *out, const struct view *gradient,
+                      const struct view *to)
+{
+    for (int64_t z = 0; z < to->depth; z++)
+        for (int64_t y = 0; y < to->height; y++)
+            for (int64_t x = 0; x < to->width; x++) {
+                const float *o = at(out, z, y, x), *g = at(gradient, z, y, x);
+                float *t = at(to, z, y, x);
+                for (int c = 0; c < to->channels; c++)
+                    t[c] = g[c] * o[c] * (1.0f - o[c]);
+            }
+}
+
+void softmax_backward(const struct view *out, const struct view *gradient,
+                      const struct view *to)
+{
+    for (int64_t z = 0; z < to->depth; z++)
+        for (int64_t y = 0; y < to->height; y++)
+            for (int64_t x = 0; x < to->width; x++) {
+                const float *o = at(out, z, y, x), *g = at(gradient, z, y, x);
+                float *t = at(to, z, y, x), mean = 0;
+                for (int c = 0; c < to->channels; c++)
+                    mean += g[c] * o[c];
+                for (int c = 0; c < to->channels; c++)
+                    t[c] = o[c] * (g[c] - mean);
+            }
+}
+
+void linear_backward(const float *weights, const struct view *in,
+                     const struct view *gradient, float *weights_gradient,
+                     float *bias_gradient, const struct view *to)
+{
+    if (to)
+        memset(to->data, 0, (size_t)to->channels * sizeof(float));
+    for (int o = 0; o < gradient->channels; o++) {
+        const float g = gradient->data[o];
+        const float *row = weights + (int64_t)o * in->channels;
+        float *restrict out = weights_gradient + (int64_t)o * in->channels;
+        for (int i = 0; i < in->channels; i++)
+            out[i] = g * in->data[i];
+        if (bias_gradient)
+            bias_gradient[o] = g;
+        for (int i = 0; to && i < in->channels; i++)
+            to->data[i] += g * row[i];
+    }
+}
+
+void batch_norm_sums(const struct view *in, double *sums, double *squares)
+{
+    memset(sums, 0, (size_t)in->channels * sizeof *sums);
+    memset(squares, 0, (size_t)in->channels * sizeof *squares);
+    for (int64_t z = 0; z < in->depth; z++)
+        for (int64_t y = 0; y < in->height; y++)
+            for (int64_t x = 0; x < in->width; x++) {
+                const float *v = at(in, z, y, x);
+                for (int c = 0; c < in->channels; c++) {
+                    const double value = (double)v[c];
+                    sums[c] += value;
+                    squares[c] += value * value;
+                }
+            }
+}
+
+struct batch_statistics batch_norm_statistics(double sum, double squares, double count,
+                                              double eps)
+{
+    struct batch_statistics s;
+    s.mean = sum / count;
+    s.variance = squares / count - s.mean * s.mean;
+    if (s.variance < 0)
+        s.variance = 0;
+    s.inverse = 1 / sqrt(s.variance + eps);
+    return s;
+}
+
+void batch_norm_update(const struct batch_statistics *s, double count, double momentum,
+                       float *running_mean, float *running_variance)
+{
+    const double unbiased = count > 1 ? s->variance * count / (count - 1) : s->variance;
+    *running_mean = (float)((1 - momentum) * (double)*running_mean + momentum * s->mean);
+    *running_variance =
+        (float)((1 - momentum) * (double)*running_variance + momentum * unbiased);
+}
+
+void batch_norm_backward_sums(const struct view *in, const struct view *gradient,
+                              const float *mean, const float *inverse, double *sums,
+                              double *products)
+{
+    memset(sums, 0, (size_t)in->channels * sizeof *sums);
+    memset(products, 0, (size_t)in->channels * sizeof *products);
+    for (int64_t z = 0; z < in->depth; z++)
+        for (int64_t y = 0; y < in->height; y++)
+            for (int64_t x = 0; x < in->width; x++) {
+                const float *v = at(in, z, y, x), *g = at(gradient, z, y, x);
+                for (int c = 0; c < in->channels; c++) {
+                    const float normal = (v[c] - mean[c]) * inverse[c];
+                    sums[c] += (double)g[c];
+                    products[c] += (double)(g[c] * normal);
+                }
+            }
+}
+
+void batch_norm_backward(const struct view *in, const struct view *gradient,
+                         const float *mean, const float *first, const float *second,
+                         const float *scale, const struct view *to)
+{
+    for (int64_t z = 0; z < in->depth; z++)
+        for (int64_t y = 0; y < in->height; y++)
+            for (int64_t x = 0; x < in->width; x++) {
+                const float *v = at(in, z, y, x), *g = at(gradient, z, y, x);
+                float *t = at(to, z, y, x);
+                for (int c = 0; c < in->channels; c++)
+                    t[c] = (g[c] - first[c] - (v[c] - mean[c]) * second[c]) * scale[c];
+            }
+}
+
+void view_add(const struct view *from, const struct view *to)
+{
+    for (int64_t z = 0; z < to->depth; z++)
+        for (int64_t y = 0; y < to->height; y++)
+            for (int64_t x = 0; x < to->width; x++) {
+                const float *f = at(from, z, y, x);
+                float *restrict t = at(to, z, y, x);
+                for (int c = 0; c < to->channels; c++)
+                    t[c] += f[c];
+            }
+}
+
+void view_from_dense(const float *dense, const struct view *to)
+{
+    for (int c = 0; c < to->channels; c++)
+        for (int64_t z = 0; z < to->depth; z++)
+            for (int64_t y = 0; y < to->height; y++) {
+                float *t = at(to, z, y, 0) + c;
+                for (int64_t x = 0; x < to->width; x++)
+                    t[x * to->stride_w] = *dense++;
+            }
+}
