@@ -11,7 +11,7 @@
 
 #include "base/memory.h"
 
-enum { SAMPLES = 40, FIT_STEPS = 24 };
+enum { SEARCH_SAMPLES = 24, SAMPLES = 40, FIT_STEPS = 24 };
 static const double FIT_TOLERANCE = 0.0015; /* of the diameter */
 static const double FACET_POWER = 12;       /* edges rounded */
 
@@ -83,6 +83,10 @@ static int local_at(const struct finding_shape *s, const double p[3])
     double length = sqrt(dot(q, q));
     if (length < 1e-9)
         return s->core > 0 ? 2 : 1;
+    if (length > s->most)
+        return in_spicules(s, p) ? 1 : 0;
+    if (length < s->least && s->core <= 0)
+        return 1;
     double direction[3] = {q[0] / length, q[1] / length, q[2] / length};
     double radius = outline(s, direction);
     if (length > radius)
@@ -108,18 +112,31 @@ int finding_shape_at(const struct finding_shape *s, const double xyz[3])
     return local_at(s, p);
 }
 
+/* No direction has less or more than these radii; few shapes come near `most`. */
+static void bound_radii(struct finding_shape *s)
+{
+    double least = 1, most = 1, near = s->facet_count ? HUGE_VAL : 1, far = near;
+    for (int i = 0; i < s->bump_count; i++) {
+        most += fmax(0, s->bumps[i].height);
+        least += fmin(0, s->bumps[i].height);
+    }
+    for (int i = 0; i < s->facet_count; i++) {
+        near = fmin(near, s->facets[i].distance);
+        far = i ? fmax(far, s->facets[i].distance) : s->facets[i].distance;
+    }
+    if (s->facet_count) {
+        far *= 3; /* corners stand out */
+        near *= pow(s->facet_count, -1 / FACET_POWER);
+    }
+    s->least = fmax(0, least) * near;
+    s->most = most * far;
+}
+
 /* Half widths of a box in the shape's axes that holds it, in units of the scale. */
 static void bounds(const struct finding_shape *s, double half[3])
 {
-    double radius = 1, facets = 0;
-    for (int i = 0; i < s->bump_count; i++)
-        radius += fmax(0, s->bumps[i].height);
-    for (int i = 0; i < s->facet_count; i++)
-        facets = fmax(facets, s->facets[i].distance);
-    if (s->facet_count)
-        radius *= 3 * facets; /* corners stand out */
     for (int a = 0; a < 3; a++)
-        half[a] = radius * s->semi[a];
+        half[a] = s->most * s->semi[a];
     for (int a = 1; a < 3; a++)
         half[a] += fabs(s->bend[a - 1]) * half[0] * half[0];
     for (int i = 0; i < s->spicule_count; i++)
@@ -132,14 +149,15 @@ static void bounds(const struct finding_shape *s, double half[3])
 /* Sample i of the grid over a box. Rows are shifted against each other, so that no face
  * of a shape lies along a plane of samples: the golden ratio's relatives in two
  * dimensions, 1/g and 1/g^2 with g^3 = g + 1. */
-static void sample_point(int i, const double low[3], const double high[3], double p[3])
+static void sample_point(int i, int n, const double low[3], const double high[3],
+                         double p[3])
 {
-    const int at[3] = {i % SAMPLES, i / SAMPLES % SAMPLES, i / SAMPLES / SAMPLES};
+    const int at[3] = {i % n, i / n % n, i / n / n};
     for (int a = 0; a < 3; a++) {
         double shift =
             0.7548776662466927 * at[(a + 1) % 3] + 0.5698402909980532 * at[(a + 2) % 3];
         shift -= floor(shift);
-        p[a] = low[a] + (high[a] - low[a]) * (at[a] + shift) / SAMPLES;
+        p[a] = low[a] + (high[a] - low[a]) * (at[a] + shift) / n;
     }
 }
 
@@ -150,27 +168,32 @@ static void to_mm(const struct finding_shape *s, const double p[3], double xyz[3
                                             p[2] * s->axes[2][a]);
 }
 
-/* A pass over the grid: what is inside, and where its outermost sample lies. */
+/* A pass over a grid of n^3 points: what is inside, and how far it goes. */
 struct sums {
     double count, core, first[3];
-    double low[3], high[3]; /* of the samples inside, in the shape's axes */
+    double low[3], high[3];   /* of the points inside, in the shape's axes */
+    double farthest, nearest; /* from the middle, squared: point inside, outside */
 };
 
-static void sample(const struct finding_shape *s, const double low[3],
+static void sample(const struct finding_shape *s, int n, const double low[3],
                    const double high[3], struct sums *out)
 {
-    *out = (struct sums){.low = {1e9, 1e9, 1e9}, .high = {-1e9, -1e9, -1e9}};
-    for (int i = 0; i < SAMPLES * SAMPLES * SAMPLES; i++) {
-        double p[3], xyz[3];
-        sample_point(i, low, high, p);
+    *out = (struct sums){
+        .low = {1e9, 1e9, 1e9}, .high = {-1e9, -1e9, -1e9}, .nearest = HUGE_VAL};
+    for (int i = 0; i < n * n * n; i++) {
+        double p[3], xyz[3], square;
+        sample_point(i, n, low, high, p);
+        square = dot(p, p);
         int in = local_at(s, p);
-        if (!in)
+        if (in)
+            to_mm(s, p, xyz);
+        if (!in || (s->cut && cut_distance(s->cut, xyz) >= 0)) {
+            out->nearest = fmin(out->nearest, square);
             continue;
-        to_mm(s, p, xyz);
-        if (s->cut && cut_distance(s->cut, xyz) >= 0)
-            continue;
+        }
         out->count++;
         out->core += in == 2;
+        out->farthest = fmax(out->farthest, square);
         for (int a = 0; a < 3; a++) {
             out->first[a] += xyz[a];
             out->low[a] = fmin(out->low[a], p[a]);
@@ -179,58 +202,38 @@ static void sample(const struct finding_shape *s, const double low[3],
     }
 }
 
-/* The farthest sample inside, and the nearest outside, of the box around the shape. */
-static void measure_radii(struct finding_shape *s, const double low[3],
-                          const double high[3])
-{
-    double farthest = 0, nearest = HUGE_VAL, diagonal = 0;
-    for (int a = 0; a < 3; a++)
-        diagonal += pow((high[a] - low[a]) * s->scale / SAMPLES, 2);
-    diagonal = sqrt(diagonal);
-    s->reach = HUGE_VAL;
-    for (int i = 0; i < SAMPLES * SAMPLES * SAMPLES; i++) {
-        double p[3], xyz[3], away = 0;
-        sample_point(i, low, high, p);
-        to_mm(s, p, xyz);
-        for (int a = 0; a < 3; a++)
-            away += pow(xyz[a] - s->centroid[a], 2);
-        if (away > farthest && finding_shape_at(s, xyz))
-            farthest = away;
-        else if (away < nearest && !finding_shape_at(s, xyz))
-            nearest = away;
-    }
-    /* The sides of the box are outside the shape, or close enough to it. */
-    s->reach = sqrt(farthest) + 2 * diagonal;
-    s->inner = fmax(0, sqrt(nearest) - diagonal);
-}
-
-/* The box is found by a first pass; a second one sums over it alone. */
-static void measure_sums(struct finding_shape *s, double low[3], double high[3])
+/* Volume, centroid, radii. The box is found by a coarse pass; a fine one sums over it. */
+static void measure(struct finding_shape *s)
 {
     struct sums sums;
-    double half[3];
+    double low[3], high[3], half[3], cell = 1, diagonal = 0, off = 0;
     bounds(s, half);
     for (int a = 0; a < 3; a++) {
         low[a] = -half[a];
         high[a] = half[a];
     }
-    for (int pass = 0;; pass++) {
-        sample(s, low, high, &sums);
-        double cell = 1;
-        for (int a = 0; a < 3; a++)
-            cell *= (high[a] - low[a]) * s->scale / SAMPLES;
-        s->volume = sums.count * cell;
-        if (pass == 1 || sums.count == 0)
-            break;
-        for (int a = 0; a < 3; a++) {
-            double margin = 1.5 * (high[a] - low[a]) / SAMPLES;
-            low[a] = sums.low[a] - margin;
-            high[a] = sums.high[a] + margin;
-        }
+    sample(s, SEARCH_SAMPLES, low, high, &sums);
+    s->volume = 0;
+    if (sums.count == 0)
+        return;
+    for (int a = 0; a < 3; a++) {
+        double margin = 1.5 * (high[a] - low[a]) / SEARCH_SAMPLES;
+        low[a] = fmax(low[a], sums.low[a] - margin);
+        high[a] = fmin(high[a], sums.high[a] + margin);
     }
-    s->core_share = sums.count > 0 ? sums.core / sums.count : 0;
-    for (int a = 0; a < 3; a++)
-        s->centroid[a] = sums.count > 0 ? sums.first[a] / sums.count : s->middle[a];
+    sample(s, SAMPLES, low, high, &sums);
+    for (int a = 0; a < 3; a++) {
+        double step = (high[a] - low[a]) * s->scale / SAMPLES;
+        cell *= step;
+        diagonal += step * step;
+        s->centroid[a] = sums.first[a] / sums.count;
+        off += pow(s->centroid[a] - s->middle[a], 2);
+    }
+    diagonal = sqrt(diagonal);
+    s->volume = sums.count * cell;
+    s->core_share = sums.core / sums.count;
+    s->reach = s->scale * sqrt(sums.farthest) + sqrt(off) + 1.5 * diagonal;
+    s->inner = fmax(0, s->scale * sqrt(sums.nearest) - sqrt(off) - diagonal);
 }
 
 double finding_shape_diameter(const struct finding_shape *s)
@@ -242,16 +245,15 @@ double finding_shape_diameter(const struct finding_shape *s)
  * shape is there after one step, since its volume goes with the cube. */
 bool finding_shape_fit(struct finding_shape *s, double diameter_mm)
 {
-    double low[3], high[3], small = 0, large = 4 * diameter_mm;
+    double small = 0, large = 4 * diameter_mm;
+    bound_radii(s);
     if (s->scale <= 0 || s->scale >= large)
         s->scale = diameter_mm / 2;
     for (int step = 0; step < FIT_STEPS; step++) {
-        measure_sums(s, low, high);
+        measure(s);
         double factor = s->volume > 0 ? diameter_mm / finding_shape_diameter(s) : 2;
-        if (fabs(factor - 1) < FIT_TOLERANCE) {
-            measure_radii(s, low, high);
+        if (fabs(factor - 1) < FIT_TOLERANCE)
             return true;
-        }
         if (factor > 1)
             small = s->scale;
         else

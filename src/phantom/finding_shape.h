@@ -65,6 +65,7 @@ struct finding_shape {
     struct cut *cut;       /* owned; NULL: none */
 
     /* Measured. */
+    double least, most; /* radii of any direction, of the semi-axes */
     double centroid[3], reach,
         inner;                 /* mm; inside `inner` of the centroid all is shape */
     double volume, core_share; /* mm^3; of the volume */
