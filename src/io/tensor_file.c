@@ -1,5 +1,5 @@
 /*
- * Reading a state_dict from HDF5.
+ * Reading a state_dict from HDF5, and writing one.
  *
  * The file is small (a network's weights) and read whole; what does not belong to a
  * state_dict (a group, a dataset of text or of records) is refused by name rather than
@@ -19,11 +19,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/size.h"
+#include "io/h5.h"
+#include "io/h5_image.h"
 
 static const char *const seen_name = "seen_seriesuids";
+static const char *const selected_name = "selected_seriesuids";
 static const char *const network_name = "network";
+static const char *const initial_name = "initial_weights";
 
 /* What the callback of H5Literate needs. */
 struct reading {
@@ -175,20 +180,21 @@ out:
     return status;
 }
 
-static enum status read_seen(struct tensor_file *f, hid_t dataset, const char *path,
-                             struct error *err)
+/* A list of scans: seen_seriesuids, selected_seriesuids. */
+static enum status read_scans(hid_t dataset, const char *name, const char *path,
+                              char ***scans, size_t *count, struct error *err)
 {
     enum status status;
     hid_t space = H5Dget_space(dataset);
-    hssize_t count = H5Sget_simple_extent_npoints(space);
+    hssize_t points = H5Sget_simple_extent_npoints(space);
 
     H5Sclose(space);
-    if (count < 0)
-        return error_set(err, STATUS_JOB_CONFIG, "%s: %s has no shape", path, seen_name);
-    TRY(memory_new((size_t)count, sizeof *f->seen, seen_name, (void **)&f->seen, err));
-    f->seen_count = (size_t)count;
-    TRY(read_texts(dataset, false, f->seen_count, seen_name, path, f->seen, err));
-    qsort(f->seen, f->seen_count, sizeof *f->seen, compare_texts);
+    if (points < 0)
+        return error_set(err, STATUS_JOB_CONFIG, "%s: %s has no shape", path, name);
+    TRY(memory_new((size_t)points, sizeof **scans, name, (void **)scans, err));
+    *count = (size_t)points;
+    TRY(read_texts(dataset, false, *count, name, path, *scans, err));
+    qsort(*scans, *count, sizeof **scans, compare_texts);
 out:
     return status;
 }
@@ -222,7 +228,11 @@ static herr_t read_link(hid_t root, const char *name, const H5L_info_t *info,
                       "state_dict name",
                       r->path, name);
     else if (strcmp(name, seen_name) == 0)
-        r->status = read_seen(r->file, object, r->path, r->err);
+        r->status = read_scans(object, name, r->path, &r->file->seen,
+                               &r->file->seen_count, r->err);
+    else if (strcmp(name, selected_name) == 0)
+        r->status = read_scans(object, name, r->path, &r->file->selected,
+                               &r->file->selected_count, r->err);
     else
         r->status = read_tensor(r, object, name);
     if (object >= 0)
@@ -230,19 +240,20 @@ static herr_t read_link(hid_t root, const char *name, const H5L_info_t *info,
     return r->status == STATUS_OK ? 0 : 1;
 }
 
-static enum status read_network(struct tensor_file *f, hid_t file, const char *path,
-                                struct error *err)
+/* An attribute of the root, NULL when it is not there. */
+static enum status read_attribute(hid_t file, const char *name, const char *path,
+                                  char **text, struct error *err)
 {
-    if (H5Aexists(file, network_name) <= 0)
+    if (H5Aexists(file, name) <= 0)
         return STATUS_OK;
-    hid_t attribute = H5Aopen(file, network_name, H5P_DEFAULT);
+    hid_t attribute = H5Aopen(file, name, H5P_DEFAULT);
     hid_t space = H5Aget_space(attribute);
     enum status status = STATUS_OK;
     if (H5Sget_simple_extent_npoints(space) != 1)
         status = error_set(err, STATUS_JOB_CONFIG, "%s: attribute %s is not one text",
-                           path, network_name);
+                           path, name);
     else
-        status = read_texts(attribute, true, 1, network_name, path, &f->network, err);
+        status = read_texts(attribute, true, 1, name, path, text, err);
     H5Sclose(space);
     H5Aclose(attribute);
     return status;
@@ -283,7 +294,8 @@ static enum status read_all(struct tensor_file *f, const char *path, struct erro
     if (file < 0)
         return error_set(err, STATUS_JOB_CONFIG, "%s: not an HDF5 file that can be read",
                          path);
-    TRY(read_network(f, file, path, err));
+    TRY(read_attribute(file, network_name, path, &f->network, err));
+    TRY(read_attribute(file, initial_name, path, &f->initial, err));
     if (H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, NULL, read_link, &r) < 0) {
         status =
             error_set(err, STATUS_JOB_CONFIG, "%s: its datasets cannot be listed", path);
@@ -322,9 +334,13 @@ void tensor_file_release(struct tensor_file *f)
     }
     for (size_t i = 0; i < f->seen_count; i++)
         free(f->seen[i]);
+    for (size_t i = 0; i < f->selected_count; i++)
+        free(f->selected[i]);
     free(f->tensors);
     free(f->seen);
+    free(f->selected);
     free(f->network);
+    free(f->initial);
     *f = (struct tensor_file){.tensors = NULL};
 }
 
@@ -342,4 +358,48 @@ int tensor_file_has_seen(const struct tensor_file *f, const char *seriesuid)
         return -1;
     return f->seen_count > 0 && bsearch(&seriesuid, f->seen, f->seen_count,
                                         sizeof *f->seen, compare_texts) != NULL;
+}
+
+static enum status write_content(hid_t file, const struct tensor_file *f,
+                                 struct error *err)
+{
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < f->count; i++) {
+        const struct named_tensor *t = &f->tensors[i];
+        TRY(h5_image_dataset(file, t->name, H5T_IEEE_F32LE, t->rank, t->shape, t->values,
+                             err));
+    }
+    if (f->network)
+        TRY(h5_image_attribute(file, network_name, f->network, err));
+    if (f->initial)
+        TRY(h5_image_attribute(file, initial_name, f->initial, err));
+    if (f->seen)
+        TRY(h5_image_texts(file, seen_name, (const char *const *)f->seen, f->seen_count,
+                           err));
+    if (f->selected)
+        TRY(h5_image_texts(file, selected_name, (const char *const *)f->selected,
+                           f->selected_count, err));
+out:
+    return status;
+}
+
+enum status tensor_file_write(const char *path, const struct tensor_file *f,
+                              struct error *err)
+{
+    enum status status;
+    void *image = NULL;
+    size_t bytes = 0;
+    hid_t file;
+    h5_quiet();
+    TRY(h5_image_new(path, &file, err));
+    status = write_content(file, f, err);
+    if (status != STATUS_OK)
+        h5_close(file);
+    else
+        status = h5_image_take(file, path, &image, &bytes, err);
+    TRY(status);
+    status = file_write(path, image, bytes, err);
+out:
+    free(image);
+    return status;
 }

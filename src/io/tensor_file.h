@@ -27,6 +27,10 @@ struct tensor_file {
     char *network; /* root attribute "network", NULL when absent */
     char **seen;   /* dataset "seen_seriesuids", sorted; NULL when absent */
     size_t seen_count;
+    char **selected; /* of these, "selected_seriesuids": validated on; NULL when absent */
+    size_t selected_count;
+    char *initial; /* root attribute "initial_weights": the content of the weights that
+                      the training began with, in hexadecimal; NULL when absent */
     struct hash128 content; /* of names, shapes and values: the identity of the weights */
 };
 
@@ -35,6 +39,12 @@ struct tensor_file {
  * value that is not finite, more than TENSOR_RANK_MAX dimensions. Not collective. */
 enum status tensor_file_init(struct tensor_file *f, const char *path, struct error *err);
 void tensor_file_release(struct tensor_file *f);
+
+/* Writes a file that tensor_file_init reads back the same (`content` is not looked at):
+ * whole or not at all, the same bytes for the same content. Errors: STATUS_STAGE_IO,
+ * STATUS_STAGE_MEMORY. */
+enum status tensor_file_write(const char *path, const struct tensor_file *f,
+                              struct error *err);
 
 /* The tensor of a name, or NULL. */
 const struct named_tensor *tensor_file_find(const struct tensor_file *f,

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "base/file.h"
 #include "io/tensor_file.h"
 #include "temporary_folder.h"
 #include "weights_writer.h"
@@ -208,6 +209,71 @@ static void what_is_no_file_of_tensors_is_refused_by_name(void **state)
 #define IN_A_FOLDER(test)                                                                \
     cmocka_unit_test_setup_teardown(test, temporary_folder_make, temporary_folder_remove)
 
+static void what_is_written_is_read_back_in_the_same_bytes(void **state)
+{
+    (void)state;
+    char *path = temporary_path("written.h5"), *again = temporary_path("again.h5");
+    char *first, *second;
+    size_t bytes, more;
+    struct named_tensor tensors[] = {
+        {.name = "a.bias",
+         .rank = 1,
+         .shape = {3},
+         .count = 3,
+         .values = (float *)values},
+        {.name = "b", .rank = 0, .count = 1, .values = (float *)&values[4]},
+        {.name = "c.weight",
+         .rank = 2,
+         .shape = {2, 3},
+         .count = 6,
+         .values = (float *)values},
+    };
+    char *seen[] = {"1.2.3", "1.2.30", "1.2.4"}, *selected[] = {"1.2.30"};
+    struct tensor_file f, written = {.tensors = tensors,
+                                     .count = 3,
+                                     .network = "luna",
+                                     .initial = "00ff",
+                                     .seen = seen,
+                                     .seen_count = 3,
+                                     .selected = selected,
+                                     .selected_count = 1};
+    assert_int_equal(tensor_file_write(path, &written, &err), STATUS_OK);
+    assert_int_equal(tensor_file_init(&f, path, &err), STATUS_OK);
+    assert_int_equal(f.count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_string_equal(f.tensors[i].name, tensors[i].name);
+        assert_int_equal(f.tensors[i].rank, tensors[i].rank);
+        assert_memory_equal(f.tensors[i].shape, tensors[i].shape,
+                            sizeof f.tensors[i].shape);
+        assert_memory_equal(f.tensors[i].values, tensors[i].values,
+                            tensors[i].count * sizeof(float));
+    }
+    assert_string_equal(f.network, "luna");
+    assert_string_equal(f.initial, "00ff");
+    assert_int_equal(tensor_file_has_seen(&f, "1.2.30"), 1);
+    assert_int_equal(tensor_file_has_seen(&f, "1.2.5"), 0);
+    assert_int_equal(f.selected_count, 1);
+    assert_string_equal(f.selected[0], "1.2.30");
+    assert_int_equal(tensor_file_write(again, &f, &err), STATUS_OK);
+    assert_int_equal(file_read(path, 1 << 20, &first, &bytes, &err), STATUS_OK);
+    assert_int_equal(file_read(again, 1 << 20, &second, &more, &err), STATUS_OK);
+    assert_int_equal(bytes, more);
+    assert_memory_equal(first, second, bytes);
+    free(first);
+    free(second);
+    tensor_file_release(&f);
+}
+
+static void a_place_that_cannot_be_written_is_named(void **state)
+{
+    (void)state;
+    struct named_tensor t = {.name = "b", .count = 1, .values = (float *)values};
+    struct tensor_file f = {.tensors = &t, .count = 1};
+    char *path = temporary_path("no/such/folder.h5");
+    assert_int_equal(tensor_file_write(path, &f, &err), STATUS_STAGE_IO);
+    assert_non_null(strstr(err.message, path));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -217,6 +283,8 @@ int main(void)
         IN_A_FOLDER(an_empty_list_of_scans_means_that_none_was_seen),
         IN_A_FOLDER(content_depends_on_names_shapes_and_values_alone),
         IN_A_FOLDER(what_is_no_file_of_tensors_is_refused_by_name),
+        IN_A_FOLDER(what_is_written_is_read_back_in_the_same_bytes),
+        IN_A_FOLDER(a_place_that_cannot_be_written_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
