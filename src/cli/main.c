@@ -12,6 +12,8 @@ static const struct command commands[] = {
      "do a job, on however many ranks it was started with", command_run},
     {"check", "JOB.cfg [--set K=V]...",
      "describe the data set of a job and what is wrong with it", command_check},
+    {"phantom", "DIR [--scans N] ...", "a synthetic data set in LUNA16's layout",
+     command_phantom},
     {"info", "FILE", "what a volume, model, configuration or run file holds",
      command_info},
     {"status", "RUN_DIR", "progress of a running or ended job", command_status},
