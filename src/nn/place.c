@@ -7,8 +7,7 @@
  * 2. A root's halo is as wide as the widest that any reader of any of its values needs.
  * 3. A root lives from the first step that writes any of its values to the last that
  * reads one.
- * 4. Roots whose lives meet do not overlap; others may. Largest first, each as low as it
- * fits: for networks of tens of layers that is as good as the optimum.
+ * 4. Roots whose lives meet do not overlap; others may (arena.h).
  * 5. A halo holds zeros when a step reads it. The workspace begins as zeros and no step
  * writes a halo, so that is true unless other roots use the same bytes: then the step of
  * a root's birth clears its halo first.
@@ -16,8 +15,6 @@
 #include "base/memory.h"
 #include "base/size.h"
 #include "nn/plan.h"
-
-enum { ALIGNMENT_FLOATS = 16 };
 
 int plan_root(const struct model_plan *p, int value, int *channel)
 {
@@ -59,13 +56,11 @@ static void find_lives(struct model_plan *p)
             step_halo(p, s, &halo_d, &halo);
             root->halo_d = larger(root->halo_d, halo_d);
             root->halo = larger(root->halo, halo);
-            root->dies = i;
+            arena_item_use(&root->item, i);
         }
         if (s->to != NO_VALUE) {
             struct slot *root = &p->slots[plan_root(p, s->to, &channel)];
-            if (root->born == NO_VALUE)
-                root->born = i;
-            root->dies = larger(root->dies, i);
+            arena_item_use(&root->item, i);
         }
     }
 }
@@ -74,71 +69,26 @@ static enum status find_sizes(struct model_plan *p, struct error *err)
 {
     for (int i = 0; i < p->slot_count; i++) {
         struct slot *s = &p->slots[i];
-        size_t floats = (size_t)s->shape.channels;
-        bool fits = true;
-        if (s->born == NO_VALUE)
+        if (s->item.born == ARENA_UNBORN)
             continue;
-        for (int axis = 0; axis < 3; axis++) {
-            size_t halo = (size_t)(axis == 0 ? s->halo_d : s->halo);
-            fits = fits &&
-                   size_multiply(floats, (size_t)s->shape.size[axis] + 2 * halo, &floats);
-        }
-        if (!fits || floats > (size_t)INT64_MAX / 64)
+        if (!arena_item_size(&s->item, s->shape.size, s->shape.channels, s->halo_d,
+                             s->halo))
             return error_set(err, STATUS_STAGE_MEMORY, "network %s: a layer is too large",
                              p->model->network.name);
-        s->floats =
-            (int64_t)((floats + ALIGNMENT_FLOATS - 1) & ~(size_t)(ALIGNMENT_FLOATS - 1));
     }
     return STATUS_OK;
 }
 
-static bool lives_meet(const struct slot *a, const struct slot *b)
+/* Marks the steps that have to clear a halo. */
+static void mark_clears(struct model_plan *p)
 {
-    return a->born <= b->dies && b->born <= a->dies;
-}
-
-static bool bytes_meet(const struct slot *a, const struct slot *b)
-{
-    return a->offset < b->offset + b->floats && b->offset < a->offset + a->floats;
-}
-
-/* The lowest offset at which a slot meets none of the placed ones that live with it. */
-static void place_slot(struct slot *s, struct slot *const *placed, int count)
-{
-    s->offset = 0;
-    for (int i = 0; i < count;) {
-        if (lives_meet(s, placed[i]) && bytes_meet(s, placed[i])) {
-            s->offset = placed[i]->offset + placed[i]->floats;
-            i = 0;
-        } else {
-            i++;
+    for (int i = 0; i < p->slot_count; i++)
+        for (int k = 0; k < p->slot_count; k++) {
+            const struct slot *a = &p->slots[i], *b = &p->slots[k];
+            if (k != i && a->item.born != ARENA_UNBORN && b->item.born != ARENA_UNBORN &&
+                a->halo + a->halo_d > 0 && arena_shared(&a->item, &b->item))
+                p->steps[a->item.born].clears = true;
         }
-    }
-}
-
-static int compare_slots(const void *a, const void *b)
-{
-    const struct slot *x = *(struct slot *const *)a, *y = *(struct slot *const *)b;
-    if (x->floats != y->floats)
-        return x->floats > y->floats ? -1 : 1;
-    return x->born - y->born;
-}
-
-/* Gives every root its bytes, and marks the steps that have to clear a halo. */
-static void place_slots(struct model_plan *p, struct slot **roots, int count)
-{
-    if (count > 0)
-        qsort(roots, (size_t)count, sizeof *roots, compare_slots);
-    for (int i = 0; i < count; i++) {
-        place_slot(roots[i], roots, i);
-        if (roots[i]->offset + roots[i]->floats > p->workspace_floats)
-            p->workspace_floats = roots[i]->offset + roots[i]->floats;
-    }
-    for (int i = 0; i < count; i++)
-        for (int k = 0; k < count; k++)
-            if (k != i && roots[i]->halo + roots[i]->halo_d > 0 &&
-                bytes_meet(roots[i], roots[k]))
-                p->steps[roots[i]->born].clears = true;
 }
 
 static struct place place_root(const struct slot *s)
@@ -154,7 +104,7 @@ static struct place place_root(const struct slot *s)
     v->stride_h = (v->width + 2 * v->halo) * v->stride_w;
     v->stride_d = (v->height + 2 * v->halo) * v->stride_h;
     place.offset =
-        s->offset + v->halo_d * v->stride_d + v->halo * (v->stride_h + v->stride_w);
+        s->item.offset + v->halo_d * v->stride_d + v->halo * (v->stride_h + v->stride_w);
     return place;
 }
 
@@ -205,16 +155,17 @@ static void place_steps(struct model_plan *p)
 enum status plan_place(struct model_plan *p, struct error *err)
 {
     enum status status;
-    struct slot **roots = NULL;
+    struct arena_item **roots = NULL;
     int count = 0;
 
     find_lives(p);
     TRY(find_sizes(p, err));
     TRY(memory_new((size_t)p->slot_count, sizeof *roots, "plan", (void **)&roots, err));
     for (int i = 0; i < p->slot_count; i++)
-        if (p->slots[i].born != NO_VALUE)
-            roots[count++] = &p->slots[i];
-    place_slots(p, roots, count);
+        if (p->slots[i].item.born != ARENA_UNBORN)
+            roots[count++] = &p->slots[i].item;
+    p->workspace_floats = arena_place(roots, count);
+    mark_clears(p);
     place_steps(p);
 out:
     free(roots);

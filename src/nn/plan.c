@@ -333,8 +333,8 @@ static enum status find_slots(struct planner *b, const int64_t size[3])
     TRY(memory_new(count, sizeof *p->slots, "plan", (void **)&p->slots, b->err));
     p->slot_count = (int)count;
     for (size_t i = 0; i < count; i++)
-        p->slots[i] =
-            (struct slot){.shape = shapes[i], .parent = NO_VALUE, .born = NO_VALUE};
+        p->slots[i] = (struct slot){
+            .shape = shapes[i], .parent = NO_VALUE, .item = {.born = ARENA_UNBORN}};
 out:
     free(shapes);
     return status;

@@ -10,6 +10,7 @@
 #ifndef NN_PLAN_H
 #define NN_PLAN_H
 
+#include "nn/arena.h"
 #include "nn/model_internal.h"
 #include "tensor/conv_transpose.h"
 #include "tensor/layers.h"
@@ -63,8 +64,7 @@ struct slot {
     int parent;         /* value whose tensor holds this one's channels, or NO_VALUE */
     int parent_channel; /* from here on */
     int halo_d, halo;
-    int born, dies; /* first and last step that touch the tensor; born NO_VALUE: none */
-    int64_t offset, floats;
+    struct arena_item item; /* moments are steps */
 };
 
 struct model_plan {
