@@ -8,17 +8,14 @@
 #include "phantom/finding.h"
 
 #include <math.h>
-#include <stdlib.h>
+#include <string.h>
 
-#include "base/memory.h"
 #include "phantom/finding_draw.h"
+#include "phantom/finding_make.h"
 #include "phantom/finding_placement.h"
-#include "phantom/finding_shape.h"
 
 enum { NODULE_TRIALS = 40, MIMIC_TRIALS = 8 };
 static const double SMALLEST_MM = 3.25;
-static const double CLEAR_MM = 1.5;
-static const double VOXEL_HU = -860; /* lung where the patient does not say */
 
 const char *finding_kind_name(enum finding_kind k)
 {
@@ -48,87 +45,10 @@ const char *finding_place_name(enum finding_place p)
     return names[p];
 }
 
-static void shape_free(struct finding_shape *s)
-{
-    if (s)
-        free(s->cut);
-    free(s);
-}
-
-void findings_release(struct finding_list *l)
-{
-    for (size_t i = 0; i < l->count; i++)
-        shape_free(l->items[i].shape);
-    free(l->items);
-    *l = (struct finding_list){0};
-}
-
 static double lung_distance(const void *patient, const double xyz[3])
 {
     int side;
     return patient_lung_distance(patient, xyz, &side);
-}
-
-static void set_axes(struct finding_shape *s, const struct placement *at)
-{
-    const double *u = at->along, *n = at->normal;
-    for (int a = 0; a < 3; a++) {
-        int b = (a + 1) % 3, c = (a + 2) % 3;
-        s->axes[0][a] = u[a];
-        s->axes[1][a] = n[b] * u[c] - n[c] * u[b];
-        s->axes[2][a] = n[a];
-        s->middle[a] = at->xyz[a];
-    }
-}
-
-/* Brings the shape to its diameter, cut where it reaches the pleura. *fits: it has. */
-static enum status fit(struct finding *f, const struct patient *p, bool *fits,
-                       struct error *err)
-{
-    struct finding_shape *s = f->shape;
-    *fits = finding_shape_fit(s, f->diameter_mm);
-    double depth = -lung_distance(p, s->middle);
-    double off = 0;
-    for (int a = 0; a < 3; a++)
-        off += pow(s->centroid[a] - s->middle[a], 2);
-    double reach = s->reach + sqrt(off);
-    if (!*fits || depth > reach)
-        return STATUS_OK;
-    enum status status = finding_shape_cut(s, 1.5 * reach, lung_distance, p, err);
-    if (status == STATUS_OK)
-        *fits = finding_shape_fit(s, f->diameter_mm);
-    return status;
-}
-
-static void take_measures(struct finding *f)
-{
-    const struct finding_shape *s = f->shape;
-    for (int a = 0; a < 3; a++)
-        f->xyz[a] = s->centroid[a];
-    f->diameter_mm = finding_shape_diameter(s);
-    f->reach_mm = s->reach;
-    f->hu = s->core > 0 ? s->core_hu : s->hu;
-    f->mean_hu =
-        (float)(s->core_share * (double)s->core_hu + (1 - s->core_share) * (double)s->hu);
-}
-
-static double apart(const double a[3], const double b[3])
-{
-    return sqrt(pow(a[0] - b[0], 2) + pow(a[1] - b[1], 2) + pow(a[2] - b[2], 2));
-}
-
-/* Nodules count with all they reach; mimics may be close to each other, not the same. */
-static bool clear(const struct finding_list *l, const struct finding *f)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        const struct finding *g = &l->items[i];
-        bool mimics = f->kind != FINDING_NODULE && g->kind != FINDING_NODULE;
-        double room = mimics ? 0.5 * (f->diameter_mm + g->diameter_mm)
-                             : f->reach_mm + g->reach_mm + CLEAR_MM;
-        if (apart(f->xyz, g->xyz) < room)
-            return false;
-    }
-    return true;
 }
 
 /* The size of a thickened crossing is that of its vessels. */
@@ -144,42 +64,22 @@ static enum status place(struct random *r, const struct patient *p,
                          const struct finding_list *l, struct finding *f, bool *placed,
                          struct error *err)
 {
-    enum status status = STATUS_OK;
     struct placement at;
-    struct finding_shape *s = NULL;
     *placed = false;
     if (!placement_draw(r, p, f, &at))
         return STATUS_OK;
-    TRY(memory_new(1, sizeof *s, "the shape of a finding", (void **)&s, err));
     follow_vessel(r, f, &at);
-    finding_shape_draw(r, f, s);
-    set_axes(s, &at);
-    s->around_hu = patient_parenchyma(p, at.xyz);
-    if (!isfinite(s->around_hu))
-        s->around_hu = (float)VOXEL_HU;
-    f->shape = s;
-    TRY(fit(f, p, placed, err));
-    if (*placed) {
-        take_measures(f);
-        *placed = clear(l, f);
+    struct finding_seat seat = {.around_hu = patient_parenchyma(p, at.xyz),
+                                .distance = lung_distance,
+                                .surface = p};
+    memcpy(seat.middle, at.xyz, sizeof seat.middle);
+    memcpy(seat.along, at.along, sizeof seat.along);
+    memcpy(seat.normal, at.normal, sizeof seat.normal);
+    enum status status = finding_make(r, &seat, f, placed, err);
+    if (*placed && !finding_is_clear(l, f)) {
+        finding_discard(f);
+        *placed = false;
     }
-out:
-    if (!*placed) {
-        shape_free(s);
-        f->shape = NULL;
-    }
-    return status;
-}
-
-static enum status append(struct finding_list *l, size_t *capacity,
-                          const struct finding *f, struct error *err)
-{
-    enum status status = memory_grow((void **)&l->items, capacity, l->count + 1,
-                                     sizeof *l->items, "findings", err);
-    if (status == STATUS_OK)
-        l->items[l->count++] = *f;
-    else
-        shape_free(f->shape);
     return status;
 }
 
@@ -200,7 +100,7 @@ static enum status add(struct random *r, const struct patient *p, enum finding_k
         struct finding f = drawn;
         TRY(place(r, p, l, &f, &placed, err));
         if (placed)
-            TRY(append(l, capacity, &f, err));
+            TRY(finding_append(l, capacity, &f, err));
         else if (nodule && i == trials / 4)
             drawn.place = PLACE_ISOLATED;
         else if (nodule && i > trials / 2)
@@ -208,18 +108,6 @@ static enum status add(struct random *r, const struct patient *p, enum finding_k
     }
 out:
     return status;
-}
-
-static int by_kind_and_place(const void *a, const void *b)
-{
-    const struct finding *f = a, *g = b;
-    bool f_mimic = f->kind != FINDING_NODULE, g_mimic = g->kind != FINDING_NODULE;
-    if (f_mimic != g_mimic)
-        return f_mimic - g_mimic;
-    for (int i = 2; i >= 0; i--)
-        if (f->xyz[i] != g->xyz[i])
-            return f->xyz[i] < g->xyz[i] ? -1 : 1;
-    return 0;
 }
 
 enum status findings_init(struct finding_list *l, const struct patient *p, uint64_t seed,
@@ -238,8 +126,7 @@ enum status findings_init(struct finding_list *l, const struct patient *p, uint6
             TRY(add(&r, p, kind, l, &capacity, err));
         }
     }
-    if (l->count)
-        qsort(l->items, l->count, sizeof *l->items, by_kind_and_place);
+    findings_sort(l);
 out:
     if (status != STATUS_OK)
         findings_release(l);

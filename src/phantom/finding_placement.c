@@ -38,13 +38,13 @@ static void square_to(struct random *r, const double normal[3], double out[3])
     } while (!unit(out));
 }
 
-static void any_axes(struct random *r, struct placement *out)
+void random_axes(struct random *r, double along[3], double normal[3])
 {
     do
         for (int a = 0; a < 3; a++)
-            out->normal[a] = random_normal(r);
-    while (!unit(out->normal));
-    square_to(r, out->normal, out->along);
+            normal[a] = random_normal(r);
+    while (!unit(normal));
+    square_to(r, normal, along);
 }
 
 bool placement_in_lung(struct random *r, const struct patient *p, double depth_mm,
@@ -56,7 +56,7 @@ bool placement_in_lung(struct random *r, const struct patient *p, double depth_m
             out->xyz[a] = random_between(r, box.low[a], box.high[a]);
         if (patient_lung_distance(p, out->xyz, &out->side) < -depth_mm) {
             out->vessel_mm = 0;
-            any_axes(r, out);
+            random_axes(r, out->along, out->normal);
             return true;
         }
     }

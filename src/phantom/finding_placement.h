@@ -19,6 +19,9 @@ struct placement {
     int side;
 };
 
+/* Two unit vectors of chance, square to each other. */
+void random_axes(struct random *r, double along[3], double normal[3]);
+
 /* A place of the finding's kind and place for a shape of its diameter; false when the
  * patient has none that a few dozen trials find. */
 bool placement_draw(struct random *r, const struct patient *p, const struct finding *f,
