@@ -1,0 +1,49 @@
+/*
+ * What there is to train on: the listed places of some scans, as voxels.
+ *
+ * Nodules come from the annotations (with malignancy where the list says), non-nodules
+ * from the candidates of class 0. A place outside its volume is left out and counted, as
+ * is a listed scan that is not among those given; both are the book's crashes.
+ */
+#ifndef TRAIN_POOL_H
+#define TRAIN_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "ct/geometry.h"
+#include "ct/lists.h"
+#include "train/sampler.h"
+
+/* A scan that places may be taken from. */
+struct pool_scan {
+    const char *seriesuid;           /* borrowed */
+    const struct geometry *geometry; /* borrowed; NULL: the scan cannot be read */
+};
+
+struct pool_place {   /* 16 bytes */
+    int32_t scan;     /* index into the scans given */
+    int32_t voxel[3]; /* z y x: the centre, rounded half to even */
+};
+
+/* Lists as sampler.h names them: malignant and benign nodules stand in LIST_NODULE too.
+ * Places in the order of the scans, then of the rows. */
+struct pool {
+    struct pool_place *places[SAMPLER_LISTS];
+    uint64_t counts[SAMPLER_LISTS];
+    size_t capacities[SAMPLER_LISTS];
+    uint64_t outside; /* listed places beyond their volume */
+};
+
+/* Lists may be NULL. `book`: places are found as the book does (geometry_to_index_book).
+ * pool_release frees, also after a failure. Errors: STATUS_STAGE_MEMORY. Not collective:
+ * a function of its arguments. */
+enum status pool_init(struct pool *p, const struct pool_scan *scans, size_t scan_count,
+                      const struct nodule_list *nodules,
+                      const struct candidate_list *candidates, bool book,
+                      struct error *err);
+void pool_release(struct pool *p);
+
+#endif
