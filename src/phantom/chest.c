@@ -86,7 +86,7 @@ static double trunk(const struct plan *p, struct vec q, double cage, double wall
                     double fat)
 {
     double torso = cage - wall - fat;
-    double top = (q.z - 128 + 0.55 * fmax(0, fabs(q.x) - 45)) * 0.85 - 0.5 * fat;
+    double top = (q.z - 128 + 0.55 * most(0, fabs(q.x) - 45)) * 0.85 - 0.5 * fat;
     torso = smooth_max(torso, top, 20);
     double neck = capsule(q, vec(0, 12, 60), vec(0, -2, 260), 62, 60) - 0.5 * fat;
     return smooth_min(smooth_min(torso, neck, 30), shoulder(p, q, fat), 25);
@@ -108,12 +108,12 @@ double chest_fascia(const struct plan *p, struct vec q, double cage)
 
 static struct vec breast(const struct plan *p, struct vec q)
 {
-    double size = 0.75 + 0.02 * fmin(p->fat_mm, 30);
+    double size = 0.75 + 0.02 * least(p->fat_mm, 30);
     struct vec d = vec_sub(vec(fabs(q.x), q.y, q.z), vec(72, -92, -52));
     return vec(d.x / (58 * size), d.y / (42 * size), d.z / (52 * size));
 }
 
-double chest_skin(const struct plan *p, struct vec q, double fascia)
+double chest_skin(const struct plan *p, struct vec q, double cage, double fascia)
 {
     struct ring r = chest_ring(p, q.z);
     double y = (q.y - r.centre) / r.depth;
@@ -123,8 +123,8 @@ double chest_skin(const struct plan *p, struct vec q, double fascia)
             (1 + 0.35 * low * ramp(-y, -0.4, 0.8) - 0.35 * exp(-pow(q.x / 40, 2))) /
             p->mean_scale +
         1.5 * sin(q.z / 37 + p->phase[0]) * sin(q.x / 41 + p->phase[1]);
-    fat = fmax(fat, 3);
-    double d = fmin(fascia - fat, trunk(p, q, chest_cage(p, q) - 6, 8, fat));
+    fat = most(fat, 3);
+    double d = least(fascia - fat, trunk(p, q, cage - 6, 8, fat));
     if (p->female)
         d = smooth_min(d, (vec_length(breast(p, q)) - 1) * 45, 25);
     return d;

@@ -22,7 +22,7 @@ struct vec chest_point(const struct plan *p, double z, double angle, double out)
 
 double chest_cage(const struct plan *p, struct vec q);
 double chest_fascia(const struct plan *p, struct vec q, double cage);
-double chest_skin(const struct plan *p, struct vec q, double fascia);
+double chest_skin(const struct plan *p, struct vec q, double cage, double fascia);
 
 /* Glandular tissue of the breasts. */
 double chest_gland(const struct plan *p, struct vec q);

@@ -73,13 +73,12 @@ static double tissue(const struct plan *p, struct vec q)
     return clamp(hu, -985, -700);
 }
 
-static void fill_point(struct lungs *l, const struct plan *p, const struct organs *o,
+static void fill_point(const struct plan *p, const struct organs_near *near,
                        struct vec at, float *out)
 {
     struct vec q = vec(at.x / p->scale.x, at.y / p->scale.y, at.z / p->scale.z);
     double cage = chest_cage(p, q) + 2.5, mm = p->mean_scale;
-    double mediastinum = cage < 25 ? organs_distance(o, p, at) / mm : 40;
-    (void)l;
+    double mediastinum = cage < 25 ? organs_distance(near, at) / mm : ORGANS_FAR_MM;
     out[CHANNEL_RIGHT] = (float)(mm * lung_distance(p, q, cage, mediastinum, 0));
     out[CHANNEL_LEFT] = (float)(mm * lung_distance(p, q, cage, mediastinum, 1));
     out[CHANNEL_OBLIQUE] = (float)(mm * oblique(p, q, q.x > 3));
@@ -102,8 +101,8 @@ static void measure(struct lungs *l)
                 struct vec at = field_point(f, ix, iy, iz);
                 double xyz[3] = {at.x, at.y, at.z};
                 for (int a = 0; a < 3; a++) {
-                    b.low[a] = fmin(b.low[a], xyz[a] - f->step);
-                    b.high[a] = fmax(b.high[a], xyz[a] + f->step);
+                    b.low[a] = least(b.low[a], xyz[a] - f->step);
+                    b.high[a] = most(b.high[a], xyz[a] + f->step);
                 }
             }
     l->box = b;
@@ -150,8 +149,9 @@ static enum status texture_init(struct lungs *l, const struct plan *p, struct er
 enum status lungs_init(struct lungs *l, const struct plan *p, const struct organs *o,
                        struct error *err)
 {
-    *l = (struct lungs){.texture_hu = p->texture_hu, .half_fissure_mm = 0.35};
+    *l = (struct lungs){.texture_hu = p->texture_hu, .half_fissure_mm = 0.22};
     struct vec low = plan_point(p, -142, -112, -245), high = plan_point(p, 142, 112, 125);
+    struct organs_near near;
     void *scratch = NULL;
     enum status status;
     TRY(field_init(&l->field, low, high, STEP_MM, err));
@@ -159,9 +159,12 @@ enum status lungs_init(struct lungs *l, const struct plan *p, const struct organ
     size_t points = (size_t)f->n[0] * (size_t)f->n[1] * (size_t)f->n[2];
     TRY(memory_new(points, sizeof(float), "slopes", &scratch, err));
     for (int iz = 0; iz < f->n[2]; iz++)
-        for (int iy = 0; iy < f->n[1]; iy++)
+        for (int iy = 0; iy < f->n[1]; iy++) {
+            struct vec row = field_point(f, 0, iy, iz);
+            organs_near_init(&near, o, row.y, row.z);
             for (int ix = 0; ix < f->n[0]; ix++)
-                fill_point(l, p, o, field_point(f, ix, iy, iz), field_at(f, ix, iy, iz));
+                fill_point(p, &near, field_point(f, ix, iy, iz), field_at(f, ix, iy, iz));
+        }
     field_normalise(f, CHANNEL_RIGHT, scratch);
     field_normalise(f, CHANNEL_LEFT, scratch);
     measure(l);

@@ -47,6 +47,12 @@ static void inner(struct builder *b, const double (*at)[4], int count, double sh
                        at[i + 1][3] * mm - shrink_mm, (float)hu));
 }
 
+static void below(struct builder *b, struct shape s)
+{
+    s.abdominal = 1;
+    keep(b, &b->organs->shapes, s);
+}
+
 static struct shape chamber(const struct plan *p, struct vec at, struct vec radii,
                             struct vec axis, double hu)
 {
@@ -155,48 +161,54 @@ static void fat(struct builder *b)
     double more = p->mediastinal_fat_mm;
     static const double AT[][6] = {
         {0, -42, 30, 20, 18, 55},     {0, -14, 80, 34, 30, 45},
-        {2, -66, -40, 20, 14, 60},    {52, -70, -105, 26, 18, 14},
+        {6, -72, -62, 34, 17, 58},    {52, -70, -105, 26, 18, 14},
         {-34, -62, -100, 26, 18, 16}, {3, 6, -4, 26, 16, 34},
         {3, 14, -80, 16, 14, 70}};
     for (int i = 0; i < 7; i++)
         keep(b, &b->organs->clearance,
              shape_ball(plan_point(p, AT[i][0], AT[i][1], AT[i][2]),
                         vec(AT[i][3] + more - 4, AT[i][4] + more - 4, AT[i][5]), 0));
-    for (int i = 0; i < 14; i++) {
-        double z = 150 - 35 * i;
-        struct vec from = chest_spine(p, z), to = chest_spine(p, z - 35);
-        keep(b, &b->organs->clearance,
-             shape_rod(plan_point(p, from.x, from.y + 6, from.z), 23 * p->mean_scale,
-                       plan_point(p, to.x, to.y + 6, to.z), 23 * p->mean_scale, 0));
-        keep(b, &b->organs->clearance,
-             shape_rod(plan_point(p, from.x, from.y + 32, from.z), 20 * p->mean_scale,
-                       plan_point(p, to.x, to.y + 32, to.z), 20 * p->mean_scale, 0));
-    }
 }
 
 static void abdomen(struct builder *b)
 {
     const struct plan *p = b->plan;
-    struct shape_list *l = &b->organs->shapes;
     double down = -117 + p->dome_mm[1];
-    keep(b, l,
-         shape_ball(plan_point(p, 88, 40, down - 48), vec(30, 42, 45),
-                    (float)(p->liver_hu - 6)));
+    below(b, shape_ball(plan_point(p, 92, 40, down - 40), vec(34, 46, 50),
+                        (float)(p->liver_hu - 6)));
     struct shape stomach =
-        shape_ball(plan_point(p, 52, -22, down - 42), vec(48, 36, 34), 35);
+        shape_ball(plan_point(p, 52, -22, down - 38), vec(52, 40, 38), 35);
     shape_turn(&stomach, vec(0.7, -0.3, 0.65));
-    keep(b, l, stomach);
-    double gas = 16 + 10 * sin(p->phase[9]);
-    keep(b, l,
-         shape_ball(plan_point(p, 54, -34, down - 38), vec(gas * 1.5, gas, gas), -950));
-    keep(b, l, shape_ball(plan_point(p, 52, 48, down - 118), vec(26, 24, 52), 35));
-    keep(b, l, shape_ball(plan_point(p, -52, 48, down - 124), vec(26, 24, 52), 35));
+    below(b, stomach);
+    double gas = 15 + 9 * sin(p->phase[9]);
+    below(b,
+          shape_ball(plan_point(p, 54, -38, down - 34), vec(gas * 1.5, gas, gas), -950));
+    below(b, shape_ball(plan_point(p, 52, 48, down - 118), vec(26, 24, 52), 35));
+    below(b, shape_ball(plan_point(p, -52, 48, down - 124), vec(26, 24, 52), 35));
+}
+
+/* What fills the gutters beside the spine between lungs and back. */
+static void spinal_muscle(struct builder *b)
+{
+    const struct plan *p = b->plan;
+    double mm = p->mean_scale;
+    for (int i = 0; i < 14; i++) {
+        double z = 150 - 35 * i;
+        struct vec from = chest_spine(p, z), to = chest_spine(p, z - 35);
+        both(b, shape_rod(plan_point(p, from.x, from.y + 33, z), 19 * mm,
+                          plan_point(p, to.x, to.y + 33, z - 35), 19 * mm,
+                          (float)p->muscle_hu));
+        keep(b, &b->organs->clearance,
+             shape_rod(plan_point(p, from.x, from.y + 4, z), 19.5 * mm,
+                       plan_point(p, to.x, to.y + 4, z - 35), 19.5 * mm, 0));
+    }
 }
 
 enum status organs_init(struct organs *o, const struct plan *p, struct error *err)
 {
     *o = (struct organs){{0}, {0}};
     struct builder b = {o, p, STATUS_OK, err};
+    spinal_muscle(&b);
     abdomen(&b);
     oesophagus(&b);
     heart(&b);
@@ -218,20 +230,32 @@ static double beyond(double v, double low, double high)
     return v < low ? low - v : v > high ? v - high : 0;
 }
 
-double organs_distance(const struct organs *o, const struct plan *p, struct vec at)
+static const double FILLET_MM = 9;
+
+void organs_near_init(struct organs_near *n, const struct organs *o, double y, double z)
 {
-    const double far = 40, fillet = 9;
-    double d = far;
-    (void)p;
+    n->count = 0;
     for (size_t i = 0; i < o->clearance.count; i++) {
-        const struct shape *s = &o->clearance.items[i];
-        struct box box = shape_box(s);
-        double gap = fmax(beyond(at.x, box.low[0], box.high[0]),
-                          fmax(beyond(at.y, box.low[1], box.high[1]),
-                               beyond(at.z, box.low[2], box.high[2])));
-        if (gap > d + fillet)
+        struct box b = shape_box(&o->clearance.items[i]);
+        double gap = most(beyond(y, b.low[1], b.high[1]), beyond(z, b.low[2], b.high[2]));
+        if (gap > ORGANS_FAR_MM + FILLET_MM)
             continue;
-        d = smooth_min(d, shape_distance(s, at), fillet);
+        CHECK(n->count < MOST_NEAR);
+        n->boxes[n->count] = b;
+        n->shapes[n->count++] = &o->clearance.items[i];
+    }
+}
+
+double organs_distance(const struct organs_near *n, struct vec at)
+{
+    double d = ORGANS_FAR_MM;
+    for (int i = 0; i < n->count; i++) {
+        const struct box *b = &n->boxes[i];
+        double gap = most(beyond(at.x, b->low[0], b->high[0]),
+                          most(beyond(at.y, b->low[1], b->high[1]),
+                               beyond(at.z, b->low[2], b->high[2])));
+        if (gap <= d + FILLET_MM)
+            d = smooth_min(d, shape_distance(n->shapes[i], at), FILLET_MM);
     }
     return d;
 }

@@ -17,7 +17,19 @@ struct organs {
 enum status organs_init(struct organs *o, const struct plan *p, struct error *err);
 void organs_release(struct organs *o);
 
-/* Distance to the mediastinum, fat and folds included, mm. */
-double organs_distance(const struct organs *o, const struct plan *p, struct vec at);
+/* Shapes that matter along a line of points of one y and z. */
+enum { MOST_NEAR = 256 };
+struct organs_near {
+    const struct shape *shapes[MOST_NEAR];
+    struct box boxes[MOST_NEAR];
+    int count;
+};
+
+void organs_near_init(struct organs_near *n, const struct organs *o, double y, double z);
+
+/* Distance to the mediastinum, fat and folds included, mm; beyond ORGANS_FAR_MM it stays
+ * at that. */
+#define ORGANS_FAR_MM 28.0
+double organs_distance(const struct organs_near *n, struct vec at);
 
 #endif

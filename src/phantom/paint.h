@@ -29,9 +29,14 @@ void wall_painter_free(struct wall_painter *w);
 /* hu[y][x], lung[y][x] or NULL: every voxel is set. */
 void paint_walls(struct wall_painter *w, int64_t z, float *hu, uint8_t *lung);
 
-/* `row` has room for a row of voxels. */
-void paint_shapes(const struct shape_list *l, const struct view *v, int64_t z, float *hu,
-                  float *row);
+struct shape_painter;
+
+/* `walls` says where the abdomen ends. */
+enum status shape_painter_new(const struct shape_list *l, const struct field *walls,
+                              const struct view *v, struct shape_painter **out,
+                              struct error *err);
+void shape_painter_free(struct shape_painter *s);
+void paint_shapes(struct shape_painter *s, int64_t z, float *hu);
 
 struct tube_painter;
 

@@ -39,12 +39,12 @@ static int slices_of(const struct tube_painter *t, const struct tube *b, int64_t
     double a = view_index(v, end_of(b->from)).z, c = view_index(v, end_of(b->to)).z;
     double reach =
         (fmaxf(b->radius_from, b->radius_to) + v->part) * vec_length(v->rz) + 0.5;
-    double least = fmin(a, c) - reach, most = fmax(a, c) + reach;
+    double from = least(a, c) - reach, to = most(a, c) + reach;
     double end = (double)(t->first + t->count - 1);
-    if (most < (double)t->first || least > end)
+    if (to < (double)t->first || from > end)
         return 0;
-    *low = (int64_t)clamp(ceil(least), (double)t->first, end);
-    *high = (int64_t)clamp(floor(most), (double)t->first, end);
+    *low = (int64_t)clamp(ceil(from), (double)t->first, end);
+    *high = (int64_t)clamp(floor(to), (double)t->first, end);
     return 1;
 }
 
@@ -129,7 +129,7 @@ static struct rod rod_of(const struct view *v, const struct tube *t, double radi
     struct vec to = end_of(t->to);
     double h = 0.564 * v->part;
     r.way = vec_sub(to, r.from);
-    r.length2 = fmax(vec_dot(r.way, r.way), 1e-9);
+    r.length2 = most(vec_dot(r.way, r.way), 1e-9);
     r.a = view_index(v, r.from);
     r.b = view_index(v, to);
     double peak = 1;
@@ -145,18 +145,6 @@ static struct rod rod_of(const struct view *v, const struct tube *t, double radi
     r.reach = vec(r.end * vec_length(v->rx), r.end * vec_length(v->ry),
                   r.end * vec_length(v->rz));
     return r;
-}
-
-/* Shares of the way from a to b, within [*low, *high], that pass `at` within reach. */
-static int clip(double a, double b, double at, double reach, double *low, double *high)
-{
-    double d = b - a;
-    if (fabs(d) < 1e-9)
-        return fabs(a - at) <= reach;
-    double t0 = (at - reach - a) / d, t1 = (at + reach - a) / d;
-    *low = fmax(*low, fmin(t0, t1));
-    *high = fmin(*high, fmax(t0, t1));
-    return *low <= *high;
 }
 
 static void rod_row(const struct rod *r, const struct view *v, struct vec start,
@@ -187,18 +175,18 @@ static void paint_rod(struct tube_painter *t, const struct rod *r, int64_t z)
     const struct view *v = t->view;
     for (int k = 0; k < v->subs; k++) {
         double height = view_part(v, z, k), low = 0, high = 1;
-        if (!clip(r->a.z, r->b.z, height, r->reach.z, &low, &high))
+        if (!view_clip(r->a.z, r->b.z, height, r->reach.z, &low, &high))
             continue;
         double y0 = lerp(r->a.y, r->b.y, low), y1 = lerp(r->a.y, r->b.y, high);
-        int from = (int)clamp(ceil(fmin(y0, y1) - r->reach.y), 0, v->ny);
-        int to = (int)clamp(floor(fmax(y0, y1) + r->reach.y), -1, v->ny - 1);
+        int from = (int)clamp(ceil(least(y0, y1) - r->reach.y), 0, v->ny);
+        int to = (int)clamp(floor(most(y0, y1) + r->reach.y), -1, v->ny - 1);
         for (int j = from; j <= to; j++) {
             double l = low, h = high;
-            if (!clip(r->a.y, r->b.y, j, r->reach.y, &l, &h))
+            if (!view_clip(r->a.y, r->b.y, j, r->reach.y, &l, &h))
                 continue;
             double x0 = lerp(r->a.x, r->b.x, l), x1 = lerp(r->a.x, r->b.x, h);
-            int first = (int)clamp(ceil(fmin(x0, x1) - r->reach.x), 0, v->nx);
-            int last = (int)clamp(floor(fmax(x0, x1) + r->reach.x) + 1, 0, v->nx);
+            int first = (int)clamp(ceil(least(x0, x1) - r->reach.x), 0, v->nx);
+            int last = (int)clamp(floor(most(x0, x1) + r->reach.x) + 1, 0, v->nx);
             if (first >= last)
                 continue;
             size_t row = ((size_t)k * (size_t)v->ny + (size_t)j) * (size_t)v->nx;

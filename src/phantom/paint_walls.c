@@ -113,7 +113,7 @@ static float above_table(const struct patient *p, struct vec at)
 {
     double x = at.x - 0.1 * p->table_y, y = at.y + p->plan.roll * at.x;
     double depth = y + x * x / 900 - p->table_y;
-    return (float)fmax(-depth, fabs(x) - 232);
+    return (float)most(-depth, fabs(x) - 232);
 }
 
 static void fill_node(const struct patient *p, struct vec at, float *node)
@@ -163,9 +163,9 @@ static void block_init(struct block *b, const struct wall_painter *w, int i, int
     for (int k = 0; k < 4; k++) {
         const float *u = w->plane[0] + off[k], *v = w->plane[1] + off[k];
         for (int c = 0; c < NODE; c++) {
-            float least = u[c] < v[c] ? u[c] : v[c], most = u[c] < v[c] ? v[c] : u[c];
-            b->low[c] = least < b->low[c] ? least : b->low[c];
-            b->high[c] = most > b->high[c] ? most : b->high[c];
+            float lower = u[c] < v[c] ? u[c] : v[c], upper = u[c] < v[c] ? v[c] : u[c];
+            b->low[c] = lower < b->low[c] ? lower : b->low[c];
+            b->high[c] = upper > b->high[c] ? upper : b->high[c];
             b->corner[k][c] = 0.5f * (u[c] + v[c]);
             rise[c] += 0.25f * (v[c] - u[c]);
         }
@@ -253,7 +253,7 @@ static void lung_row(const struct wall_painter *w, const struct block *b, int64_
     for (int i = 0; i < b->nx; i++) {
         float c = near_major ? sheet(major[i], half, b->width[oblique]) : 0;
         if (near_minor && major[i] > 0)
-            c = fmaxf(c, sheet(small[i], half, b->width[minor]));
+            c += (1 - c) * sheet(small[i], half, b->width[minor]);
         out[i] += c * (pleura - out[i]);
     }
 }
@@ -294,11 +294,11 @@ static void paint_block(const struct wall_painter *w, const struct block *b, int
     fill_solid(b, base, hu, w->view->nx);
     for (int i = from; i < w->count; i++) {
         const struct layer *l = &w->layers[i];
-        float least = b->low[l->channel], width = b->width[l->channel];
+        float nearest = b->low[l->channel], width = b->width[l->channel];
         if (l->kind == LAYER_SHEET) {
-            if (least < l->offset + width && b->high[l->channel] > -l->offset - width)
+            if (nearest < l->offset + width && b->high[l->channel] > -l->offset - width)
                 paint_sheet(b, l, hu, w->view->nx);
-        } else if (least + l->offset < width) {
+        } else if (nearest + l->offset < width) {
             if (l->kind == LAYER_LUNG)
                 paint_lung(w, b, l, z, hu, lung);
             else

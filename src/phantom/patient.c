@@ -37,18 +37,18 @@ static void fill_walls(struct patient *p)
                 struct vec q =
                     vec(at.x / plan->scale.x, at.y / plan->scale.y, at.z / plan->scale.z);
                 double cage = chest_cage(plan, q), fascia = chest_fascia(plan, q, cage);
-                double skin = chest_skin(plan, q, fascia);
+                double skin = chest_skin(plan, q, cage, fascia);
                 double abdomen = smooth_max(chest_diaphragm(plan, q), cage, 6);
                 float *v = field_at(f, ix, iy, iz);
                 v[CHANNEL_SKIN] = (float)(mm * skin);
                 v[CHANNEL_FASCIA] = (float)(mm * fascia);
-                v[CHANNEL_CAGE] = (float)(mm * fmax(cage, q.z - 105));
+                v[CHANNEL_CAGE] = (float)(mm * most(cage, q.z - 105));
                 v[CHANNEL_ABDOMEN] = (float)(mm * abdomen);
                 v[CHANNEL_LIVER] = (float)(mm * liver(plan, q, abdomen));
                 v[CHANNEL_GLAND] = (float)(mm * chest_gland(plan, q));
                 v[CHANNEL_SEAM] = (float)(mm * seam(plan, q, cage, fascia));
                 if (skin < 0 && fabs(at.x) < 60 && at.z > -180 && at.z < 60)
-                    back = fmax(back, at.y);
+                    back = most(back, at.y);
             }
     p->table_y = back - 1;
 }
@@ -64,10 +64,10 @@ static struct box body_box(const struct patient *p)
                 if (at.z < b.low[2] || at.z > b.high[2] ||
                     field_at(f, ix, iy, iz)[CHANNEL_SKIN] >= 0)
                     continue;
-                b.low[0] = fmin(b.low[0], at.x);
-                b.low[1] = fmin(b.low[1], at.y);
-                b.high[0] = fmax(b.high[0], at.x);
-                b.high[1] = fmax(b.high[1], at.y);
+                b.low[0] = least(b.low[0], at.x);
+                b.low[1] = least(b.low[1], at.y);
+                b.high[0] = most(b.high[0], at.x);
+                b.high[1] = most(b.high[1], at.y);
             }
     return b;
 }

@@ -8,7 +8,7 @@ struct shape shape_ball(struct vec centre, struct vec radii, float hu)
     s.u[0] = vec(1, 0, 0);
     s.u[1] = vec(0, 1, 0);
     s.u[2] = vec(0, 0, 1);
-    s.width = (float)fmax(radii.x, fmax(radii.y, radii.z));
+    s.width = (float)most(radii.x, most(radii.y, radii.z));
     return s;
 }
 
@@ -23,7 +23,7 @@ void shape_turn(struct shape *s, struct vec axis)
 struct shape shape_rod(struct vec a, double ra, struct vec b, double rb, float hu)
 {
     struct shape s = {.form = SHAPE_ROD, .a = a, .b = b, .r = vec(ra, rb, 0), .hu = hu};
-    s.width = (float)fmax(ra, rb);
+    s.width = (float)most(ra, rb);
     return s;
 }
 
@@ -33,7 +33,15 @@ struct shape shape_strap(struct vec a, struct vec b, struct vec thin, double hal
     struct shape s = {.form = SHAPE_STRAP, .a = a, .b = b, .hu = hu};
     s.r = vec(half_thin, half_wide, 0);
     s.u[0] = vec_unit(thin);
-    s.width = (float)fmax(half_thin, half_wide);
+    s.width = (float)most(half_thin, half_wide);
+    return s;
+}
+
+struct shape shape_drum(struct vec a, struct vec b, struct vec thin, double half_thin,
+                        double half_wide, float hu)
+{
+    struct shape s = shape_strap(a, b, thin, half_thin, half_wide, hu);
+    s.form = SHAPE_DRUM;
     return s;
 }
 
@@ -53,7 +61,7 @@ static double ball_distance(const struct shape *s, struct vec p)
     g = vec(q.x / s->r.x, q.y / s->r.y, q.z / s->r.z);
     double k = vec_length(q), slope = vec_length(g);
     if (slope < 1e-9)
-        return -fmin(s->r.x, fmin(s->r.y, s->r.z));
+        return -least(s->r.x, least(s->r.y, s->r.z));
     return k * (k - 1) / slope;
 }
 
@@ -67,22 +75,36 @@ static double nearest(const struct shape *s, struct vec p, struct vec *off)
     return t;
 }
 
-static double strap_distance(const struct shape *s, struct vec p)
+/* From the surface of the elliptic section that a way off the axis lies in. */
+static double section_distance(const struct shape *s, struct vec off)
 {
-    struct vec off;
-    nearest(s, p, &off);
     double thin = vec_dot(off, s->u[0]);
-    double wide2 = fmax(0, vec_dot(off, off) - thin * thin);
+    double wide2 = most(0, vec_dot(off, off) - thin * thin);
     double x = thin / s->r.x, y2 = wide2 / (s->r.y * s->r.y);
     double k = sqrt(x * x + y2);
     double slope = sqrt(x * x / (s->r.x * s->r.x) + y2 / (s->r.y * s->r.y));
     return slope < 1e-9 ? -s->r.x : k * (k - 1) / slope;
 }
 
+static double strap_distance(const struct shape *s, struct vec p)
+{
+    struct vec off;
+    nearest(s, p, &off);
+    return section_distance(s, off);
+}
+
+static double drum_distance(const struct shape *s, struct vec p)
+{
+    struct vec axis = vec_sub(s->b, s->a), ap = vec_sub(p, s->a);
+    double length = vec_length(axis), along = vec_dot(ap, axis) / length;
+    double d = section_distance(s, vec_step(ap, -along / length, axis));
+    return smooth_max(d, most(-along, along - length), 2);
+}
+
 static double edge_distance2(struct vec p, struct vec a, struct vec b)
 {
     struct vec ab = vec_sub(b, a), ap = vec_sub(p, a);
-    double t = clamp(vec_dot(ap, ab) / fmax(vec_dot(ab, ab), 1e-12), 0, 1);
+    double t = clamp(vec_dot(ap, ab) / most(vec_dot(ab, ab), 1e-12), 0, 1);
     struct vec off = vec_step(ap, -t, ab);
     return vec_dot(off, off);
 }
@@ -97,10 +119,10 @@ static double plate_distance(const struct shape *s, struct vec p)
     double d2;
     if (inside) {
         double h = vec_dot(n, pa);
-        d2 = h * h / fmax(vec_dot(n, n), 1e-12);
+        d2 = h * h / most(vec_dot(n, n), 1e-12);
     } else {
-        d2 = fmin(edge_distance2(p, s->a, s->b),
-                  fmin(edge_distance2(p, s->b, s->c), edge_distance2(p, s->c, s->a)));
+        d2 = least(edge_distance2(p, s->a, s->b),
+                   least(edge_distance2(p, s->b, s->c), edge_distance2(p, s->c, s->a)));
     }
     return sqrt(d2) - s->r.x;
 }
@@ -117,6 +139,8 @@ double shape_distance(const struct shape *s, struct vec p)
         return vec_length(off) - lerp(s->r.x, s->r.y, t);
     case SHAPE_STRAP:
         return strap_distance(s, p);
+    case SHAPE_DRUM:
+        return drum_distance(s, p);
     default:
         return plate_distance(s, p);
     }
@@ -126,8 +150,8 @@ static void box_add(struct box *b, struct vec p, double margin)
 {
     double v[3] = {p.x, p.y, p.z};
     for (int a = 0; a < 3; a++) {
-        b->low[a] = fmin(b->low[a], v[a] - margin);
-        b->high[a] = fmax(b->high[a], v[a] + margin);
+        b->low[a] = least(b->low[a], v[a] - margin);
+        b->high[a] = most(b->high[a], v[a] + margin);
     }
 }
 
@@ -158,6 +182,61 @@ struct box shape_box(const struct shape *s)
     if (s->form == SHAPE_PLATE)
         box_add(&b, s->c, s->width);
     return b;
+}
+
+static void frame_turn(struct shape_frame *f, struct vec axis, struct vec side)
+{
+    f->axis[0] = vec_unit(axis);
+    side = vec_step(side, -vec_dot(side, f->axis[0]), f->axis[0]);
+    if (vec_length(side) < 1e-3)
+        side = fabs(f->axis[0].z) < 0.9 ? vec_cross(f->axis[0], vec(0, 0, 1))
+                                        : vec_cross(f->axis[0], vec(0, 1, 0));
+    f->axis[1] = vec_unit(side);
+    f->axis[2] = vec_cross(f->axis[0], f->axis[1]);
+}
+
+/* Centre and half extents along the frame's axes from what must fit into it. */
+static void frame_fit(struct shape_frame *f, const struct vec *points, int count,
+                      const double margin[3])
+{
+    double centre[3];
+    for (int a = 0; a < 3; a++) {
+        double low = INFINITY, high = -INFINITY;
+        for (int i = 0; i < count; i++) {
+            low = least(low, vec_dot(points[i], f->axis[a]));
+            high = most(high, vec_dot(points[i], f->axis[a]));
+        }
+        centre[a] = 0.5 * (low + high);
+        f->half[a] = 0.5 * (high - low) + margin[a];
+    }
+    f->centre = vec_scale(f->axis[0], centre[0]);
+    f->centre = vec_step(f->centre, centre[1], f->axis[1]);
+    f->centre = vec_step(f->centre, centre[2], f->axis[2]);
+}
+
+struct shape_frame shape_frame(const struct shape *s)
+{
+    struct shape_frame f;
+    struct vec points[3] = {s->a, s->b, s->c};
+    struct vec axis = vec_sub(s->b, s->a);
+    if (s->form == SHAPE_BALL) {
+        memcpy(f.axis, s->u, sizeof(f.axis));
+        frame_fit(&f, points, 1, (double[]){s->r.x, s->r.y, s->r.z});
+    } else if (s->form == SHAPE_PLATE) {
+        frame_turn(&f, axis, vec_sub(s->c, s->a));
+        frame_fit(&f, points, 3, (double[]){s->r.x, s->r.x, s->r.x});
+    } else if (s->form == SHAPE_ROD) {
+        frame_turn(&f, axis, vec(0, 1, 0));
+        frame_fit(&f, points, 2, (double[]){s->width, s->width, s->width});
+    } else {
+        /* The thin direction need not be square to the axis. */
+        double lean = fabs(vec_dot(vec_unit(axis), s->u[0]));
+        double thin = s->r.x + lean * (s->r.y - s->r.x);
+        frame_turn(&f, axis, s->u[0]);
+        frame_fit(&f, points, 2,
+                  (double[]){s->form == SHAPE_DRUM ? 0 : s->width, thin, s->r.y});
+    }
+    return f;
 }
 
 enum status shapes_add(struct shape_list *l, struct shape s, struct error *err)

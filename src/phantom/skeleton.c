@@ -49,9 +49,10 @@ static void vertebra(struct builder *b, double z, double size)
 {
     struct vec c = chest_spine(b->plan, z);
     double mm = b->plan->mean_scale, h = 9.2 * size;
-    struct shape body = shape_strap(
-        place(b, vec(c.x, c.y, z - h + 7)), place(b, vec(c.x, c.y, z + h - 7)),
-        vec(0, 1, 0), 13.5 * size * mm, 16.5 * size * mm, (float)b->plan->bone_hu);
+    struct vec low = chest_spine(b->plan, z - h), high = chest_spine(b->plan, z + h);
+    struct shape body =
+        shape_drum(place(b, low), place(b, high), vec(0, 1, 0), 15.5 * size * mm,
+                   18.5 * size * mm, (float)b->plan->bone_hu);
     bone(b, body, 1.0);
     for (int s = -1; s <= 1; s += 2) {
         struct vec root = vec(c.x + 11 * s * size, c.y + 12 * size, z + 2);
@@ -97,8 +98,10 @@ static void rib(struct builder *b, int number, int side)
             struct vec out = vec_unit(vec(q.x / 1.3, q.y - chest_ring(p, z).centre, 0));
             int cartilage = t > (number <= 10 ? 0.84 : 1.1);
             double mm = p->mean_scale, wide = number == 1 ? 8.5 : 6.6;
-            struct shape s = shape_strap(before, here, out, 3.6 * mm, wide * mm,
-                                         cartilage ? 95 : (float)(p->bone_hu + 20));
+            struct vec over = vec_unit(vec_sub(here, before));
+            struct shape s = shape_drum(vec_step(before, -1, over),
+                                        vec_step(here, 1, over), out, 3.6 * mm, wide * mm,
+                                        cartilage ? 95 : (float)(p->bone_hu + 20));
             bone(b, s, cartilage ? 0 : 1.1);
         }
         before = here;

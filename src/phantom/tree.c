@@ -256,7 +256,7 @@ static struct vec child_end(struct grower *g, const struct tip *tip, struct vec 
         return vec_step(tip->at, 0.92, to);
     double inertia = 0.15 + 0.45 * share;
     struct vec along = vec_unit(vec_step(vec_unit(to), inertia, tip->along));
-    double length = fmax(way * random_between(&g->random, 0.3, 0.46), 1.2);
+    double length = most(way * random_between(&g->random, 0.3, 0.46), 1.2);
     double inside = depth(g, tip->at);
     for (int i = 0; i < 5; i++) {
         struct vec end = vec_step(tip->at, length, along);
@@ -378,12 +378,12 @@ static void plant(struct grower *g, const struct root *roots, int count,
                                       : calibre(g->plan, served(e, r->lobes));
         double from = radius;
         if (r->radius > 0 && roots[r->parent].radius > 0)
-            from = fmin(roots[r->parent].radius, r->radius * 1.1) * g->plan->mean_scale;
+            from = least(roots[r->parent].radius, r->radius * 1.1) * g->plan->mean_scale;
         tips[i].generation = up.generation + 1;
         struct tube t = tube_of(up.at, at, from, radius, up.tube, g->kind,
                                 side_of(r->lobes), tips[i].generation);
         if (g->kind == TUBE_BRONCHUS)
-            t.wall = (float)fmin(1.6, wall_of(radius));
+            t.wall = (float)least(1.6, wall_of(radius));
         tips[i].tube = add_tube(g, t);
         tips[i].along = vec_unit(vec_sub(at, up.at));
     }

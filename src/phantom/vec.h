@@ -62,6 +62,17 @@ static inline struct vec vec_times(struct vec a, struct vec b)
     return vec(a.x * b.x, a.y * b.y, a.z * b.z);
 }
 
+/* As fmin and fmax, but for numbers only, which compilers then do without a call. */
+static inline double least(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double most(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 static inline double lerp(double a, double b, double t)
 {
     return a + (b - a) * t;
@@ -77,7 +88,7 @@ static inline double clamp(double v, double low, double high)
 static inline double smooth_min(double a, double b, double k)
 {
     double h = k - fabs(a - b);
-    double m = a < b ? a : b;
+    double m = least(a, b);
     return h > 0 ? m - h * h / (4 * k) : m;
 }
 

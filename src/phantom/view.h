@@ -42,4 +42,16 @@ static inline double view_part(const struct view *v, int64_t z, int sub)
 void view_box(const struct view *v, const struct box *b, struct vec *low,
               struct vec *high);
 
+/* Shares of the way from a to b, within [*low, *high], that pass `at` within reach. */
+static inline int view_clip(double a, double b, double at, double reach, double *low, double *high)
+{
+    double d = b - a;
+    if (fabs(d) < 1e-9)
+        return fabs(a - at) <= reach;
+    double t0 = (at - reach - a) / d, t1 = (at + reach - a) / d;
+    *low = most(*low, least(t0, t1));
+    *high = least(*high, most(t0, t1));
+    return *low <= *high;
+}
+
 #endif
