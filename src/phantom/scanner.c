@@ -23,12 +23,14 @@ static const struct scanner_size SMALL = {{90, 192, 192}};
 /* Slices of LUNA16, mm, with their share of the scans. */
 static const struct {
     double mm, share;
-} SLICES[] = {{0.6, 0.02},  {0.625, 0.06}, {0.7, 0.03}, {0.75, 0.03}, {1.0, 0.13},
-              {1.25, 0.42}, {1.5, 0.02},   {1.8, 0.03}, {2.0, 0.06},  {2.5, 0.20}};
+} SLICES[] = {{0.6, 0.01},  {0.625, 0.04}, {0.7, 0.02}, {0.75, 0.03}, {1.0, 0.1},
+              {1.25, 0.41}, {1.5, 0.02},   {1.8, 0.04}, {2.0, 0.08},  {2.5, 0.25}};
 
 /* Pixels of LUNA16, mm. */
 static const double PIXEL_MM[2] = {0.461, 0.977};
 static const double NOISE_HU[2] = {12, 80};
+/* Of both sides together. */
+static const double CHEST_WALLS_MM = 72;
 
 /* ---- the option ---- */
 
@@ -99,15 +101,15 @@ static double draw_slice(struct random *r)
     return SLICES[i].mm;
 }
 
-/* The field of view holds the lungs, and the body or a little less; whole mm. */
+/* The field of view is fitted to the chest at the height of the lungs, or a little less,
+ * never to the shoulders; whole mm. */
 static double draw_field(struct random *r, const struct scanner *s)
 {
-    double body = s->body.high[0] - s->body.low[0];
-    double lungs =
-        fmax(s->lungs.high[0] - s->lungs.low[0], s->lungs.high[1] - s->lungs.low[1]);
-    double field = body * random_between(r, 0.84, 1.06);
-    return round(fmin(fmax(fmax(field, 1.06 * lungs), LUNA_PIXELS * PIXEL_MM[0]),
-                      LUNA_PIXELS * PIXEL_MM[1]));
+    double width = s->lungs.high[0] - s->lungs.low[0];
+    double depth = s->lungs.high[1] - s->lungs.low[1];
+    double field = (width + CHEST_WALLS_MM) * random_between(r, 0.9, 1.16);
+    field = fmax(field, 1.06 * fmax(width, depth));
+    return round(fmin(fmax(field, LUNA_PIXELS * PIXEL_MM[0]), LUNA_PIXELS * PIXEL_MM[1]));
 }
 
 static void place_grid(struct random *r, struct scanner *s,
