@@ -63,10 +63,8 @@ struct training_tensor {
     float *gradient; /* of the mean loss of the last batch; NULL: not trained */
 };
 
-/* All of them, in the order of the layers. Values may be written between steps, followed
- * by training_weights_changed. */
+/* All of them, in the order of the layers. Values may be written between batches. */
 const struct training_tensor *training_tensors(const struct training *t, size_t *count);
-void training_weights_changed(struct training *t);
 
 /* Takes the weights of a file. Errors: STATUS_JOB_CONFIG when they do not fit, naming the
  * tensor. */

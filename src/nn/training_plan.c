@@ -1,0 +1,312 @@
+/*
+ * From layers to operations, forward and backward, in phases.
+ *
+ * Forward: the layers in their order; ReLU goes into the store of the convolution before
+ * it when nothing else reads that. A norm with statistics of the batch is two operations:
+ * the sums of a sample, which end the phase, and the norm, which begins the next. Then
+ * the loss, which takes what stands before a last sigmoid or softmax when that is exact.
+ *
+ * Backward: the same in reverse, for layers that have something to train or lead to one
+ * that has (wanted). A value that several layers read gets its gradient from all of them:
+ * the first writes it, the others write a part of their own, which is added. A norm is
+ * again the sums (gradients by its weight and bias) and, when the gradient by its input
+ * is wanted, in the next phase what needs the sums of the batch.
+ */
+#include "base/memory.h"
+#include "nn/training_internal.h"
+
+/* State of making the plan. */
+struct planner {
+    struct training *t;
+    const struct network *network;
+    bool *written; /* of each value: its gradient has a first writer */
+    int *readers, *last_reader;
+    struct error *err;
+};
+
+static enum status add_op(struct planner *b, struct op op)
+{
+    struct training *t = b->t;
+    enum status status =
+        memory_grow((void **)&t->ops, &t->op_capacity, (size_t)t->op_count + 1,
+                    sizeof *t->ops, "training plan", b->err);
+    if (status != STATUS_OK)
+        return status;
+    op.phase = t->phase_count - 1;
+    t->ops[t->op_count++] = op;
+    if (op.kind == OP_NORM_SUMS && (!op.backward || t->wanted[op.in]))
+        t->phase_count++;
+    return STATUS_OK;
+}
+
+static enum status add_room(struct planner *b, int value, int *room)
+{
+    struct training *t = b->t;
+    enum status status =
+        memory_grow((void **)&t->rooms, &t->room_capacity, (size_t)t->room_count + 1,
+                    sizeof *t->rooms, "training plan", b->err);
+    if (status != STATUS_OK)
+        return status;
+    *room = t->room_count++;
+    t->rooms[*room] =
+        (struct room){.shape = t->shapes[value], .item = {.born = ARENA_UNBORN}};
+    return STATUS_OK;
+}
+
+static enum status add_rooms(struct planner *b)
+{
+    enum status status = STATUS_OK;
+    const int values = b->network->layer_count + 1;
+    int room;
+    for (int i = 0; i < 2 * values; i++)
+        TRY(add_room(b, i % values, &room));
+out:
+    return status;
+}
+
+static const enum op_kind kinds[] = {
+    [LAYER_CONV] = OP_CONV,         [LAYER_CONV_TRANSPOSE] = OP_CONV_TRANSPOSE,
+    [LAYER_BATCH_NORM] = OP_NORM,   [LAYER_RELU] = OP_RELU,
+    [LAYER_MAX_POOL] = OP_MAX_POOL, [LAYER_AVG_POOL] = OP_AVG_POOL,
+    [LAYER_CONCAT] = OP_COPY,       [LAYER_LINEAR] = OP_LINEAR,
+    [LAYER_SOFTMAX] = OP_SOFTMAX,   [LAYER_SIGMOID] = OP_SIGMOID,
+    [LAYER_FLATTEN] = OP_FLATTEN,
+};
+
+/* Whether a layer is a ReLU that the convolution before it does. */
+static bool is_fused(const struct planner *b, int layer)
+{
+    const struct layer *l = &b->network->layers[layer];
+    const int before = l->inputs[0] - 1;
+    return l->type == LAYER_RELU && before >= 0 &&
+           (b->network->layers[before].type == LAYER_CONV ||
+            b->network->layers[before].type == LAYER_CONV_TRANSPOSE) &&
+           b->readers[l->inputs[0]] == 1 && l->inputs[0] != b->t->loss_value;
+}
+
+/* The value that holds what a layer gives, after a ReLU in its store. */
+static int stored_value(const struct planner *b, int layer)
+{
+    const int value = layer + 1;
+    return b->readers[value] == 1 && is_fused(b, b->last_reader[value])
+               ? b->last_reader[value] + 1
+               : value;
+}
+
+static enum status add_forward(struct planner *b, int layer)
+{
+    enum status status = STATUS_OK;
+    const struct layer *l = &b->network->layers[layer];
+    const struct layer_state *state = &b->t->layers[layer];
+    struct op op = {.kind = kinds[l->type],
+                    .layer = layer,
+                    .in = l->inputs[0],
+                    .out = stored_value(b, layer),
+                    .gradient = NONE,
+                    .to = NONE};
+    op.relu = op.out != layer + 1;
+
+    if (is_fused(b, layer))
+        return STATUS_OK;
+    if (l->type == LAYER_BATCH_NORM && b->t->norms[state->norm].batch) {
+        struct op sums = op;
+        sums.kind = OP_NORM_SUMS;
+        sums.out = NONE;
+        TRY(add_op(b, sums));
+    }
+    const int parts = l->type == LAYER_CONCAT ? l->input_count : 1;
+    for (int i = 0; i < parts; i++) {
+        op.in = l->inputs[i];
+        TRY(add_op(b, op));
+        op.channel += b->t->shapes[op.in].channels;
+    }
+out:
+    return status;
+}
+
+/* Adds a backward operation and says where it writes the gradient by `value`. */
+static enum status add_backward_op(struct planner *b, struct op op, int value)
+{
+    enum status status = STATUS_OK;
+    const int whole = gradient_room(b->t, value);
+    if (!b->t->wanted[value]) {
+        op.to = NONE;
+        return add_op(b, op);
+    }
+    if (!b->written[value]) {
+        b->written[value] = true;
+        op.to = whole;
+        return add_op(b, op);
+    }
+    TRY(add_room(b, value, &op.to));
+    TRY(add_op(b, op));
+    status = add_op(b, (struct op){.kind = OP_ADD,
+                                   .backward = true,
+                                   .layer = op.layer,
+                                   .in = NONE,
+                                   .out = NONE,
+                                   .gradient = op.to,
+                                   .to = whole});
+out:
+    return status;
+}
+
+static enum status add_norm_backward(struct planner *b, struct op op)
+{
+    enum status status;
+    const int value = op.in;
+    op.kind = OP_NORM_SUMS;
+    op.to = NONE;
+    TRY(add_op(b, op));
+    op.kind = OP_NORM;
+    if (b->t->wanted[value])
+        status = add_backward_op(b, op, value);
+out:
+    return status;
+}
+
+static enum status add_backward(struct planner *b, int layer)
+{
+    enum status status = STATUS_OK;
+    const struct layer *l = &b->network->layers[layer];
+    const int value = stored_value(b, layer);
+    struct op op = {.kind = kinds[l->type],
+                    .backward = true,
+                    .layer = layer,
+                    .in = l->inputs[0],
+                    .out = value,
+                    .gradient = gradient_room(b->t, value),
+                    .to = NONE};
+
+    if (is_fused(b, layer) || !b->written[value])
+        return STATUS_OK;
+    if (value != layer + 1) { /* the ReLU of the store, in place */
+        struct op relu = op;
+        relu.kind = OP_RELU;
+        relu.in = NONE;
+        relu.to = op.gradient;
+        TRY(add_op(b, relu));
+    }
+    switch (l->type) {
+    case LAYER_CONV:
+    case LAYER_CONV_TRANSPOSE:
+    case LAYER_LINEAR:
+        op.out = NONE;
+        return add_backward_op(b, op, l->inputs[0]);
+    case LAYER_BATCH_NORM:
+        op.out = NONE;
+        return add_norm_backward(b, op);
+    case LAYER_MAX_POOL:
+        return add_backward_op(b, op, l->inputs[0]);
+    case LAYER_RELU:
+    case LAYER_SOFTMAX:
+    case LAYER_SIGMOID:
+        op.in = NONE;
+        return add_backward_op(b, op, l->inputs[0]);
+    case LAYER_AVG_POOL:
+    case LAYER_FLATTEN:
+        op.in = op.out = NONE;
+        return add_backward_op(b, op, l->inputs[0]);
+    case LAYER_CONCAT:
+        op.in = op.out = NONE;
+        for (int i = 0; i < l->input_count; i++) {
+            if (b->t->wanted[l->inputs[i]])
+                TRY(add_backward_op(b, op, l->inputs[i]));
+            op.channel += b->t->shapes[l->inputs[i]].channels;
+        }
+        break;
+    }
+out:
+    return status;
+}
+
+/* Which values need a gradient: all that a trained layer stands before. */
+static void find_wanted(struct training *t)
+{
+    for (int i = 0; i < t->network->layer_count; i++) {
+        const struct layer *l = &t->network->layers[i];
+        t->wanted[i + 1] = t->layers[i].trained;
+        for (int k = 0; k < l->input_count; k++)
+            t->wanted[i + 1] = t->wanted[i + 1] || t->wanted[l->inputs[k]];
+    }
+}
+
+static enum status find_loss(struct planner *b)
+{
+    struct training *t = b->t;
+    const struct loss *loss = &t->options.loss;
+    const int last = b->network->layer_count - 1;
+    const struct layer *l = &b->network->layers[last];
+    const struct value_shape *shape = &t->shapes[last + 1];
+    const bool softmax = l->type == LAYER_SOFTMAX, sigmoid = l->type == LAYER_SIGMOID;
+
+    t->output_value = t->loss_value = last + 1;
+    if (!loss_serves(loss->kind, shape->vector) ||
+        (loss_takes_logits(loss->kind) && (shape->vector ? sigmoid : softmax)))
+        return error_set(b->err, STATUS_JOB_CONFIG,
+                         "%s: network %s ends in a %s (%s), for which there is no loss "
+                         "\"%s\"",
+                         b->network->path, b->network->name, layer_type_name(l->type),
+                         shape->vector ? "vector" : "map", loss_name(loss->kind));
+    if (loss_takes_logits(loss->kind) && (softmax || sigmoid))
+        t->loss_value = l->inputs[0];
+    if (!t->wanted[t->loss_value])
+        return error_set(b->err, STATUS_JOB_CONFIG,
+                         "%s: no layer of network %s from number %d on can be trained",
+                         b->network->path, b->network->name, t->options.frozen_layers);
+    return STATUS_OK;
+}
+
+static enum status add_ops(struct planner *b)
+{
+    enum status status;
+    struct training *t = b->t;
+    t->phase_count = 1;
+    TRY(add_op(b, (struct op){.kind = OP_INPUT,
+                              .layer = NONE,
+                              .in = NONE,
+                              .out = 0,
+                              .gradient = NONE,
+                              .to = NONE}));
+    for (int i = 0; i < b->network->layer_count; i++)
+        TRY(add_forward(b, i));
+    b->written[t->loss_value] = true;
+    TRY(add_op(b, (struct op){.kind = OP_LOSS,
+                              .layer = NONE,
+                              .in = t->loss_value,
+                              .out = t->output_value,
+                              .gradient = NONE,
+                              .to = gradient_room(t, t->loss_value)}));
+    for (int i = b->network->layer_count - 1; i >= 0; i--)
+        if (t->wanted[i + 1])
+            TRY(add_backward(b, i));
+out:
+    return status;
+}
+
+enum status training_make_plan(struct training *t, struct error *err)
+{
+    enum status status;
+    struct planner b = {.t = t, .network = t->network, .err = err};
+    const size_t values = (size_t)t->network->layer_count + 1;
+
+    TRY(memory_new(values, sizeof *t->wanted, "training plan", (void **)&t->wanted, err));
+    TRY(memory_new(values, sizeof *b.written, "training plan", (void **)&b.written, err));
+    TRY(memory_new(values, sizeof *b.readers, "training plan", (void **)&b.readers, err));
+    TRY(memory_new(values, sizeof *b.last_reader, "training plan",
+                   (void **)&b.last_reader, err));
+    for (int i = 0; i < t->network->layer_count; i++)
+        for (int k = 0; k < t->network->layers[i].input_count; k++) {
+            b.readers[t->network->layers[i].inputs[k]]++;
+            b.last_reader[t->network->layers[i].inputs[k]] = i;
+        }
+    find_wanted(t);
+    TRY(find_loss(&b));
+    TRY(add_rooms(&b));
+    status = add_ops(&b);
+out:
+    free(b.written);
+    free(b.readers);
+    free(b.last_reader);
+    return status;
+}
