@@ -55,7 +55,7 @@ const struct key keys[] = {
              "across"},
     {"blob.max_mm", KEY_NUMBER, KEY_BINDS, AT(blob.max_mm), "30", RANGE(1, 100),
      .help = "segment.method \"threshold\": the largest"},
-    {"blob.min_score", KEY_NUMBER, KEY_BINDS, AT(blob.min_score), "0.01", RANGE(0, 1),
+    {"blob.min_score", KEY_NUMBER, KEY_BINDS, AT(blob.min_score), "0.005", RANGE(0, 1),
      .help = "segment.method \"threshold\": blobs that score less are no candidates"},
     {"blob.max_candidates", KEY_INTEGER, KEY_BINDS, AT(blob.max_candidates), "500",
      RANGE(1, 10000),

@@ -38,8 +38,8 @@ typedef enum status blob_poll(void *context);
 /* Finds blobs in clipped hu[z][y][x] around lung[z][y][x] (1: lung; one closed over what
  * grows on the pleura). *out, to be freed, holds *count candidates, best first, with
  * their score as probability. Memory: 5 bytes a point of the sampled box, of which there
- * are no more than voxels, and 48 a dot. poll may be NULL. Errors: STATUS_STAGE_MEMORY;
- * what poll returned. */
+ * are hardly more than voxels, and about 100 a dot. poll may be NULL. Errors:
+ * STATUS_STAGE_MEMORY; what poll returned. */
 enum status blob_find(const struct geometry *g, const float *hu, const uint8_t *lung,
                       const struct blob_options *o, blob_poll *poll, void *context,
                       struct candidate **out, size_t *count, struct error *err);
