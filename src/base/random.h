@@ -26,6 +26,7 @@ enum random_use {
     RANDOM_SAMPLE,      /* training: which sample comes when */
     RANDOM_AUGMENT,     /* training: how it is augmented */
     RANDOM_BOOTSTRAP,   /* scoring: resamples */
+    RANDOM_CROP,        /* training: where in its window a crop lies */
 };
 
 /* A stream being read: plain data, may be copied to read on from the same place. */

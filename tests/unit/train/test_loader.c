@@ -1,0 +1,262 @@
+/* Promise: an example is the voxels around its place with the labels of the same voxels,
+ * whoever makes it and whenever; what cannot be read is named. */
+#include "../cache/made_scan.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stage/crop.h"
+#include "train/loader.h"
+
+enum { SCANS = 3, SAMPLES = 8, CROP = 6 * 8 * 10, MAP = 8 * 10 };
+static const int64_t window[3] = {6, 12, 12}, crop[3] = {6, 8, 10};
+
+static struct error err;
+
+static void ok(enum status s)
+{
+    if (s != STATUS_OK)
+        fail_msg("%s", err.message);
+}
+
+struct set {
+    struct cache *cache;
+    struct made_scan made[SCANS];
+    struct loader_scan scans[SCANS];
+    struct pool pool;
+};
+
+static const char *const names[SCANS] = {"a", "b", "c"};
+
+/* Three scans in the cache, the last one smaller than the window; two nodules in each. */
+static void set_make(struct set *s)
+{
+    const int64_t sizes[SCANS][3] = {{20, 40, 70}, {12, 33, 35}, {4, 20, 11}};
+    *s = (struct set){.cache = made_cache(0, false)};
+    s->pool.counts[LIST_NODULE] = 2 * SCANS;
+    s->pool.places[LIST_NODULE] = calloc(2 * SCANS, sizeof(struct pool_place));
+    for (int i = 0; i < SCANS; i++) {
+        const int64_t *size = sizes[i];
+        s->made[i] = made_scan((unsigned)i + 1, size[0], size[1], size[2]);
+        struct cache_prepared p =
+            made_prepare(s->cache, &s->made[i], names[i], CACHE_TRUST);
+        s->scans[i] = (struct loader_scan){
+            .seriesuid = names[i], .voxels = p.key, .mask = p.key, .cached = true};
+        for (int k = 0; k < 2; k++)
+            s->pool.places[LIST_NODULE][2 * i + k] =
+                (struct pool_place){i,
+                                    {(int32_t)(size[0] / 2), (int32_t)(size[1] / (k + 2)),
+                                     (int32_t)(size[2] / 2)}};
+    }
+}
+
+static void set_release(struct set *s)
+{
+    pool_release(&s->pool);
+    cache_close(s->cache);
+}
+
+static struct loader_options options_of(const struct set *s, enum example_target target,
+                                        bool augment)
+{
+    struct loader_options o = {.example = {.target = target,
+                                           .augment = augment,
+                                           .middle_slice = true,
+                                           .seed = 7},
+                               .cache = {.folder = temporary_path("cache")},
+                               .scans = s->scans,
+                               .scan_count = SCANS,
+                               .pool = &s->pool,
+                               .threads = 1,
+                               .samples = SAMPLES,
+                               .deadline_s = 60};
+    memcpy(o.example.window, window, sizeof window);
+    memcpy(o.example.crop, crop, sizeof crop);
+    o.example.augmentation = (struct augmentation){.flip = true,
+                                                   .offset = 0.1,
+                                                   .scale = 0.2,
+                                                   .rotate = true,
+                                                   .keep_depth = true,
+                                                   .noise_hu = 25};
+    return o;
+}
+
+static void items_make(const struct set *s, uint64_t first, struct example_item *items)
+{
+    for (uint64_t i = 0; i < SAMPLES; i++)
+        items[i] = (struct example_item){
+            .place = s->pool.places[LIST_NODULE][(first + i) % (2 * SCANS)],
+            .epoch = 3,
+            .sample = first + i,
+            .label = (int)(i % 2)};
+}
+
+/* The crop lies somewhere in the window: it is found where its first row is. */
+static bool is_crop_at(const struct made_scan *m, const int64_t start[3], const float *in)
+{
+    const int64_t *size = m->geometry.size;
+    for (int64_t z = 0; z < crop[0]; z++)
+        for (int64_t y = 0; y < crop[1]; y++)
+            for (int64_t x = 0; x < crop[2]; x++) {
+                int64_t at[3] = {start[0] + z, start[1] + y, start[2] + x};
+                for (int i = 0; i < 3; i++) /* reflected past the end, at most once */
+                    if (at[i] >= size[i])
+                        at[i] = 2 * (size[i] - 1) - at[i];
+                if (made_voxel(m, at[0], at[1], at[2]) != *in++)
+                    return false;
+            }
+    return true;
+}
+
+static void an_example_is_the_voxels_around_its_place(void **state)
+{
+    (void)state;
+    struct set s;
+    set_make(&s);
+    struct loader_options o = options_of(&s, TARGET_NONE, false);
+    struct loader *l;
+    struct loader_batch b;
+    struct example_item items[SAMPLES];
+    items_make(&s, 0, items);
+    ok(loader_new(&o, &l, &err));
+    loader_ask(l, items, SAMPLES);
+    ok(loader_take(l, &b, &err));
+    assert_int_equal(b.count, SAMPLES);
+    for (int i = 0; i < SAMPLES; i++) {
+        const struct pool_place *p = &items[i].place;
+        const struct made_scan *m = &s.made[p->scan];
+        int found = 0;
+        int64_t start[3];
+        for (int a = 0; a < 3; a++)
+            start[a] = crop_start(p->voxel[a], window[a], m->geometry.size[a]);
+        for (int64_t y = 0; y <= window[1] - crop[1]; y++)
+            for (int64_t x = 0; x <= window[2] - crop[2]; x++) {
+                const int64_t at[3] = {start[0], start[1] + y, start[2] + x};
+                found += is_crop_at(m, at, b.inputs + i * CROP);
+            }
+        assert_true(found >= 1);
+        assert_int_equal(b.items[i].label, i % 2);
+    }
+    loader_free(l);
+    set_release(&s);
+}
+
+/* Without augmentation a label stands exactly where a box holds a dense voxel: the map is
+ * held against the input that came with it. */
+static void targets_belong_to_their_voxels(void **state)
+{
+    (void)state;
+    struct set s;
+    set_make(&s);
+    struct loader_options o = options_of(&s, TARGET_BOXES, false);
+    struct loader *l;
+    struct loader_batch b;
+    struct example_item items[SAMPLES];
+    items_make(&s, 0, items);
+    ok(loader_new(&o, &l, &err));
+    loader_ask(l, items, SAMPLES);
+    ok(loader_take(l, &b, &err));
+    int labelled = 0;
+    for (int i = 0; i < SAMPLES; i++) {
+        const float *middle = b.inputs + i * CROP + 3 * MAP;
+        for (int k = 0; k < MAP; k++) {
+            float t = b.targets[i * MAP + k];
+            assert_true(t == 0 || (t == 1 && middle[k] > LABEL_THRESHOLD_HU));
+            labelled += t == 1;
+        }
+    }
+    assert_true(labelled > 50);
+    loader_free(l);
+
+    o.example.target = TARGET_MASK; /* the scan itself as its mask: above 0 HU */
+    for (int i = 0; i < SCANS; i++)
+        s.scans[i].has_mask = i != 1;
+    ok(loader_new(&o, &l, &err));
+    loader_ask(l, items, SAMPLES);
+    ok(loader_take(l, &b, &err));
+    for (int i = 0; i < SAMPLES; i++)
+        for (int k = 0; k < MAP; k++) {
+            bool inside = b.inputs[i * CROP + 3 * MAP + k] > 0;
+            assert_true(b.targets[i * MAP + k] == (inside && items[i].place.scan != 1));
+        }
+    loader_free(l);
+    set_release(&s);
+}
+
+static void the_same_examples_come_from_any_number_of_threads(void **state)
+{
+    (void)state;
+    enum { BATCHES = 5 };
+    static float inputs[2][BATCHES][SAMPLES * CROP], targets[2][BATCHES][SAMPLES * MAP];
+    struct set s;
+    set_make(&s);
+    for (int run = 0; run < 2; run++) {
+        struct loader_options o = options_of(&s, TARGET_BOXES, true);
+        struct loader *l;
+        struct loader_batch b;
+        struct example_item items[SAMPLES];
+        o.threads = run ? 3 : 1;
+        ok(loader_new(&o, &l, &err));
+        for (int n = 0; n < BATCHES + 1; n++) {
+            if (n < BATCHES) {
+                items_make(&s, (uint64_t)n * SAMPLES, items);
+                loader_ask(l, items, n == 2 ? 0 : SAMPLES);
+            }
+            if (n == 0)
+                continue;
+            ok(loader_take(l, &b, &err));
+            assert_int_equal(b.count, n - 1 == 2 ? 0 : SAMPLES);
+            size_t count = (size_t)b.count;
+            memcpy(inputs[run][n - 1], b.inputs, count * CROP * sizeof(float));
+            memcpy(targets[run][n - 1], b.targets, count * MAP * sizeof(float));
+        }
+        loader_free(l);
+    }
+    assert_memory_equal(inputs[0], inputs[1], sizeof inputs[0]);
+    assert_memory_equal(targets[0], targets[1], sizeof targets[0]);
+    set_release(&s);
+}
+
+static void a_scan_that_is_gone_is_named(void **state)
+{
+    (void)state;
+    struct set s;
+    set_make(&s);
+    struct loader_options o = options_of(&s, TARGET_NONE, false);
+    struct loader *l;
+    struct loader_batch b;
+    struct example_item items[SAMPLES];
+    struct cached_scan *scan;
+    ok(cache_open_scan(s.cache, s.scans[1].voxels, &scan, &err));
+    assert_int_equal(unlink(cached_scan_path(scan)), 0);
+    cached_scan_close(scan);
+    items_make(&s, 0, items);
+    o.threads = 2;
+    ok(loader_new(&o, &l, &err));
+    loader_ask(l, items, SAMPLES);
+    loader_ask(l, items, 2); /* scan 0 alone */
+    enum status status = loader_take(l, &b, &err);
+    assert_true(status_is_item(status));
+    assert_int_equal(strncmp(err.message, "b: ", 3), 0);
+    assert_int_equal(loader_failed_scan(l), 1);
+    ok(loader_take(l, &b, &err));
+    assert_int_equal(loader_failed_scan(l), -1);
+    loader_free(l);
+    set_release(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(an_example_is_the_voxels_around_its_place,
+                                        temporary_folder_make, temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(targets_belong_to_their_voxels,
+                                        temporary_folder_make, temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(the_same_examples_come_from_any_number_of_threads,
+                                        temporary_folder_make, temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(a_scan_that_is_gone_is_named,
+                                        temporary_folder_make, temporary_folder_remove),
+    };
+    return cmocka_run_group_tests_name("train/loader", tests, NULL, NULL);
+}
