@@ -1,7 +1,7 @@
 /*
- * Plain reading of a file at an offset. Only regular files are opened: a pipe or a device
- * that a header names would hang the reader. Data pass through pread alone, never through
- * stdio.
+ * Plain reading of a file at an offset, wherever it lies: in a folder or in a zip archive
+ * (archive.h). Only regular files are opened: a pipe or a device that a header names
+ * would hang the reader. Data of a file pass through pread alone, never through stdio.
  */
 #ifndef CT_DATA_FILE_H
 #define CT_DATA_FILE_H
@@ -9,10 +9,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
+#include "base/file.h"
+
+struct archive_member;
 
 struct data_file {
-    int fd; /* -1: none */
+    int fd;                        /* -1: not a file of its own, or none */
+    struct archive_member *member; /* NULL: none */
     int64_t bytes;
     char *path;
 };
@@ -21,7 +24,13 @@ struct data_file {
 enum status data_file_open(const char *path, struct data_file *out, struct error *err);
 void data_file_close(struct data_file *f);
 
-/* *bytes of the regular file at path, without opening it. */
+bool data_file_is_open(const struct data_file *f);
+
+/* file_identify, for members of archives too. */
+enum status data_file_identify(const char *path, struct file_identity *out,
+                               struct error *err);
+
+/* *bytes of the regular file at path. */
 enum status data_file_measure(const char *path, int64_t *bytes, struct error *err);
 
 /* Reads up to `bytes` at an offset; *got is less only at the end of the file. */

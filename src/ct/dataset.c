@@ -17,6 +17,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "ct/archive.h"
+#include "ct/data_file.h"
 #include "ct/volume.h"
 
 #define VOLUME_ENDINGS ".mhd, .mha, .nii, .nii.gz"
@@ -24,6 +26,7 @@
 struct builder {
     struct dataset *dataset;
     size_t scan_capacity, problem_capacity;
+    bool has_folder[DATASET_SUBSETS], has_archive[DATASET_SUBSETS];
 };
 
 static enum status add_problem(struct builder *b, struct error *err,
@@ -57,39 +60,51 @@ static enum status add_problem(struct builder *b, struct error *err,
 
 /* ---- one volume ---- */
 
-static int64_t bytes_of(const char *path)
+/* A file: by its path, or by its name inside an archive. */
+struct place {
+    const struct archive_list *archive; /* NULL: in a folder */
+    const char *name;
+};
+
+static int64_t bytes_of(struct place p)
 {
     struct stat s;
-    return stat(path, &s) == 0 && S_ISREG(s.st_mode) ? (int64_t)s.st_size : 0;
+    if (p.archive) {
+        int64_t bytes = archive_list_find(p.archive, p.name);
+        return bytes < 0 ? 0 : bytes;
+    }
+    return stat(p.name, &s) == 0 && S_ISREG(s.st_mode) ? (int64_t)s.st_size : 0;
 }
 
 /* The data of a .mhd stands in a file of its own, nearly always of the same stem. What
  * the header really names is read with it; this is an estimate. */
-static enum status estimate_bytes(const char *path, int64_t *bytes, struct error *err)
+static enum status estimate_bytes(struct place p, int64_t *bytes, struct error *err)
 {
     static const char header_ending[] = ".mhd";
     static const char *const data_endings[] = {"raw", "zraw"};
-    const size_t ending = sizeof header_ending - 1, length = strlen(path);
-    *bytes = bytes_of(path);
-    if (length < ending || strcasecmp(path + length - ending, header_ending) != 0)
+    const size_t ending = sizeof header_ending - 1, length = strlen(p.name);
+    *bytes = bytes_of(p);
+    if (length < ending || strcasecmp(p.name + length - ending, header_ending) != 0)
         return STATUS_OK;
     for (size_t i = 0; i < sizeof data_endings / sizeof *data_endings; i++) {
         char *data;
-        if (asprintf(&data, "%.*s.%s", (int)(length - ending), path, data_endings[i]) < 0)
-            return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", path);
-        *bytes += bytes_of(data);
+        if (asprintf(&data, "%.*s.%s", (int)(length - ending), p.name, data_endings[i]) <
+            0)
+            return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", p.name);
+        *bytes += bytes_of((struct place){p.archive, data});
         free(data);
     }
     return STATUS_OK;
 }
 
-/* Adds a file of a folder. `path` is taken over. */
-static enum status add_scan(struct builder *b, char *path, int subset, struct error *err)
+/* Adds a volume that lies at `place`. `path` is taken over. */
+static enum status add_scan(struct builder *b, char *path, struct place place, int subset,
+                            struct error *err)
 {
     struct dataset *d = b->dataset;
     enum status status = STATUS_OK;
     struct scan scan = {.path = path, .subset = subset};
-    TRY(estimate_bytes(path, &scan.bytes, err));
+    TRY(estimate_bytes(place, &scan.bytes, err));
     TRY(volume_seriesuid(path, &scan.seriesuid, err));
     TRY(memory_grow((void **)&d->scans, &b->scan_capacity, d->count + 1, sizeof *d->scans,
                     "scans of a dataset", err));
@@ -129,12 +144,13 @@ static bool is_volume(const char *name)
     return name[0] != '.' && volume_is_name(name);
 }
 
+/* subsetN or subsetN.zip */
 static bool is_subset(const char *name)
 {
     static const char prefix[] = "subset";
     const size_t n = sizeof prefix - 1;
     return strncmp(name, prefix, n) == 0 && name[n] >= '0' && name[n] <= '9' &&
-           name[n + 1] == '\0';
+           (name[n + 1] == '\0' || strcmp(name + n + 1, ".zip") == 0);
 }
 
 static enum status list_folder(const char *path, bool (*wanted)(const char *),
@@ -191,7 +207,7 @@ static enum status scan_folder(struct builder *b, const char *folder, int subset
         struct stat s;
         TRY(path_join(folder, names.items[i], &path, err));
         if (stat(path, &s) || S_ISREG(s.st_mode)) {
-            TRY(add_scan(b, path, subset, err));
+            TRY(add_scan(b, path, (struct place){NULL, path}, subset, err));
             continue;
         }
         status = note_no_file(b, path, err);
@@ -203,23 +219,48 @@ out:
     return status;
 }
 
+/* The volumes of an archive, in whatever folder of it they stand. */
+static enum status scan_archive(struct builder *b, const char *archive, int subset,
+                                struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct archive_list list;
+    TRY(archive_list_init(&list, archive, err));
+    for (size_t i = 0; i < list.count; i++) {
+        const char *name = list.entries[i].name;
+        char *path;
+        if (!is_volume(path_name(name)))
+            continue;
+        TRY(path_join(archive, name, &path, err));
+        TRY(add_scan(b, path, (struct place){&list, name}, subset, err));
+    }
+out:
+    archive_list_release(&list);
+    return status;
+}
+
 /* ---- a tree ---- */
 
-/* Notes the subset folders that are there. Files called so are none. */
-static enum status find_subsets(struct dataset *d, const char *root, struct error *err)
+/* Notes the subset folders and archives that are there. Files called like a folder are
+ * none, nor the other way round. */
+static enum status find_subsets(struct builder *b, const char *root, struct error *err)
 {
     enum status status = STATUS_OK;
     struct names names = {0};
+    struct dataset *d = b->dataset;
     TRY(list_folder(root, is_subset, &names, err));
     for (size_t i = 0; i < names.count; i++) {
-        const char *name = names.items[i];
+        const int subset = names.items[i][sizeof "subset" - 1] - '0';
+        const bool archive = names.items[i][sizeof "subset"] != '\0';
         char *path;
         struct stat s;
-        TRY(path_join(root, name, &path, err));
+        TRY(path_join(root, names.items[i], &path, err));
         if (stat(path, &s))
             status = error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
-        else if (S_ISDIR(s.st_mode))
-            d->has_subsets = d->subset_present[name[strlen(name) - 1] - '0'] = true;
+        else if (archive ? S_ISREG(s.st_mode) : S_ISDIR(s.st_mode)) {
+            d->has_subsets = d->subset_present[subset] = true;
+            (archive ? b->has_archive : b->has_folder)[subset] = true;
+        }
         free(path);
         TRY(status);
     }
@@ -246,19 +287,42 @@ out:
     return status;
 }
 
+/* The archive of a subset is what its folder was unpacked from: where there are both, the
+ * folder counts, unless it is still empty. */
+static enum status scan_subset(struct builder *b, const char *root, int i,
+                               struct error *err)
+{
+    enum status status = STATUS_OK;
+    const size_t before = b->dataset->count;
+    char folder_name[sizeof "subset0"], archive_name[sizeof "subset0.zip"];
+    char *folder = NULL, *archive = NULL;
+    snprintf(folder_name, sizeof folder_name, "subset%d", i);
+    snprintf(archive_name, sizeof archive_name, "subset%d.zip", i);
+    TRY(path_join(root, folder_name, &folder, err));
+    TRY(path_join(root, archive_name, &archive, err));
+    if (b->has_folder[i])
+        TRY(scan_folder(b, folder, i, err));
+    if (!b->has_archive[i])
+        goto out;
+    if (b->dataset->count == before)
+        TRY(scan_archive(b, archive, i, err));
+    else
+        TRY(add_problem(b, err, "",
+                        "%s: not used, since %s stands beside it and holds %zu volumes",
+                        archive, folder_name, b->dataset->count - before));
+out:
+    free(folder);
+    free(archive);
+    return status;
+}
+
 static enum status scan_subsets(struct builder *b, const char *root, const bool *subsets,
                                 struct error *err)
 {
     for (int i = 0; i < DATASET_SUBSETS; i++) {
         if (!b->dataset->subset_present[i] || (subsets && !subsets[i]))
             continue;
-        char name[sizeof "subset0"], *path;
-        snprintf(name, sizeof name, "subset%d", i);
-        enum status status = path_join(root, name, &path, err);
-        if (status == STATUS_OK) {
-            status = scan_folder(b, path, i, err);
-            free(path);
-        }
+        enum status status = scan_subset(b, root, i, err);
         if (status != STATUS_OK)
             return status;
     }
@@ -332,7 +396,7 @@ enum status dataset_init(struct dataset *d, const char *root, const bool *subset
     enum status status = STATUS_OK;
     struct builder b = {.dataset = d};
     *d = (struct dataset){0};
-    TRY(find_subsets(d, root, err));
+    TRY(find_subsets(&b, root, err));
     if (d->has_subsets) {
         TRY(scan_subsets(&b, root, subsets, err));
     } else if (!subsets || subsets[0]) {
@@ -350,17 +414,21 @@ out:
 enum status dataset_init_scan(struct dataset *d, const char *path, struct error *err)
 {
     struct builder b = {.dataset = d};
-    struct stat s;
+    int64_t bytes;
     char *copy;
     *d = (struct dataset){0};
-    if (stat(path, &s))
-        return error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(s.st_mode) || !volume_is_name(path_name(path)))
+    if (!volume_is_name(path_name(path)))
         return error_set(err, STATUS_JOB_CONFIG, "%s: not a volume (a file %s)", path,
                          VOLUME_ENDINGS);
+    enum status status = data_file_measure(path, &bytes, err);
+    if (status_is_item(status) && err)
+        err->code = STATUS_JOB_CONFIG;
+    if (status != STATUS_OK)
+        return status_is_item(status) ? STATUS_JOB_CONFIG : status;
     d->subset_present[0] = true;
-    enum status status = text_new(path, &copy, err);
-    return status == STATUS_OK ? add_scan(&b, copy, 0, err) : status;
+    status = text_new(path, &copy, err);
+    return status == STATUS_OK ? add_scan(&b, copy, (struct place){NULL, path}, 0, err)
+                               : status;
 }
 
 static void dataset_problem_release(struct dataset_problem *p)

@@ -1,7 +1,8 @@
 /*
- * What scans there are: a LUNA16 tree (subset0/ .. subset9/), any other folder of volumes
- * (taken as one subset, number 0), or one volume. Looks at file names and sizes only;
- * headers are read by whoever opens the scan.
+ * What scans there are: a LUNA16 tree (subset0/ .. subset9/, each a folder or the
+ * subsetN.zip it came as), any other folder of volumes (taken as one subset, number 0),
+ * or one volume. Looks at file names and sizes only; headers are read by whoever opens
+ * the scan.
  */
 #ifndef CT_DATASET_H
 #define CT_DATASET_H
@@ -16,7 +17,8 @@ enum { DATASET_SUBSETS = 10 };
 
 struct scan {
     char *seriesuid; /* file name without its ending */
-    char *path; /* header file, as root and name are written: links are not resolved */
+    char *path; /* header file, as root and name are written: links are not resolved; in
+                   an archive as if that were a folder (archive.h) */
     int subset;
     int64_t bytes; /* header and data file of the same stem: an estimate of the work */
 };
@@ -35,7 +37,7 @@ struct dataset {
                                          beside subset folders, a folder called like a
                                          volume; in a fixed order */
     size_t problem_count;
-    bool has_subsets;                     /* the root holds folders named subsetN */
+    bool has_subsets;                     /* the root holds subsetN or subsetN.zip */
     bool subset_present[DATASET_SUBSETS]; /* asked for or not */
 };
 

@@ -102,7 +102,7 @@ enum status payload_check(struct payload *p, const char *wanted, int64_t *total,
 static enum status open_file(struct payload *p, int64_t index, struct error *err)
 {
     char *path;
-    if (p->file.fd >= 0 && p->file_index == index)
+    if (data_file_is_open(&p->file) && p->file_index == index)
         return STATUS_OK;
     close_file(p);
     enum status status = file_series_path(&p->series, index, &path, err);
@@ -114,7 +114,8 @@ static enum status open_file(struct payload *p, int64_t index, struct error *err
         return status;
     p->file_index = index;
     /* Advice only: a file system that takes none reads all the same. */
-    posix_fadvise(p->file.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    if (p->file.fd >= 0)
+        posix_fadvise(p->file.fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return STATUS_OK;
 }
 
@@ -249,7 +250,7 @@ enum status payload_hash_identity(const struct payload *p, struct hash *h,
         status = file_series_path(&p->series, i, &path, err);
         if (status != STATUS_OK)
             break;
-        status = file_identify(path, &identity, err);
+        status = data_file_identify(path, &identity, err);
         free(path);
         if (status == STATUS_OK)
             hash_update(h, &identity, sizeof identity);

@@ -26,7 +26,7 @@ struct payload {
     bool deflated;
 
     /* State of the reading. */
-    struct data_file file; /* fd -1: none open */
+    struct data_file file;
     int64_t file_index;
     struct inflater *inflater;
 };

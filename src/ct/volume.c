@@ -212,7 +212,7 @@ enum status volume_identity(const struct volume *v, struct hash128 *out,
     enum status status = hash_new(&h, err);
     if (status != STATUS_OK)
         return status;
-    TRY(file_identify(v->path, &header, err));
+    TRY(data_file_identify(v->path, &header, err));
     hash_update(h, &header, sizeof header);
     if (v->source.header_apart)
         TRY(payload_hash_identity(&v->source.payload, h, err));

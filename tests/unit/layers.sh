@@ -38,6 +38,8 @@ only blis.h 'src/tensor/*'
 only libconfig.h 'src/config/*'
 only nifti1_io.h 'src/ct/nifti*'
 only csv.h 'src/io/csv*'
+only zip.h 'src/ct/archive*'
+only zstd.h 'src/cache/chunk*'
 
 # nn and ct know nothing of each other, of files beyond their own, or of ranks
 ! grep -l 'MPI_Abort' src/*/*.c | grep -v '^src/comm/comm.c$' || complain "MPI_Abort stands in src/comm/comm.c only"
