@@ -338,9 +338,243 @@ static void faster_kernels_take_the_first_steps(void **state)
     follow(&segment, CONV_AUTO, 2, 1e-5, 1);
 }
 
+/* Ranks as threads of this process: they meet at a barrier, one adds up. */
+enum { RANKS_MAX = 4, STEPS = 2 };
+
+struct meeting {
+    pthread_barrier_t barrier;
+    int ranks;
+    int64_t *values[RANKS_MAX];
+    int64_t reductions;
+};
+
+struct rank {
+    struct meeting *meeting;
+    int number;
+    const struct network *network;
+    const struct training_options *options;
+    const int64_t *size;
+    const struct training_sample *samples; /* all */
+    int batch, first, count;               /* this rank's of each batch */
+    float *state;                          /* of all tensors at the end */
+    double losses[STEPS];
+    enum status status;
+    struct error err;
+};
+
+static enum status reduce(struct rank *r, int64_t *values, size_t count, bool largest)
+{
+    struct meeting *m = r->meeting;
+    m->values[r->number] = values;
+    pthread_barrier_wait(&m->barrier);
+    if (r->number == 0) {
+        for (size_t i = 0; i < count; i++) {
+            int64_t all = values[i];
+            for (int k = 1; k < m->ranks; k++) {
+                const int64_t other = m->values[k][i];
+                all = largest ? (other > all ? other : all) : all + other;
+            }
+            for (int k = 0; k < m->ranks; k++)
+                m->values[k][i] = all;
+        }
+        m->reductions++;
+    }
+    pthread_barrier_wait(&m->barrier);
+    return STATUS_OK;
+}
+
+static enum status reduce_sum(int64_t *values, size_t count, void *context,
+                              struct error *e)
+{
+    (void)e;
+    return reduce(context, values, count, false);
+}
+
+static enum status reduce_max(int64_t *values, size_t count, void *context,
+                              struct error *e)
+{
+    (void)e;
+    return reduce(context, values, count, true);
+}
+
+/* Weights that depend on nothing but their place, as a fresh network has them. */
+static void set_weights(struct training *t)
+{
+    size_t count;
+    const struct training_tensor *tensors = training_tensors(t, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct random r = random_stream(11, RANDOM_WEIGHTS, i, 0);
+        const bool variance = strstr(tensors[i].name, "running_var") != NULL;
+        const bool scale = tensors[i].rank == 1 && strstr(tensors[i].name, "weight");
+        const double spread =
+            sqrt(2 / ((double)tensors[i].count / (double)tensors[i].shape[0] + 1));
+        for (size_t k = 0; k < tensors[i].count; k++)
+            tensors[i].values[k] =
+                (float)(variance ? 1 : random_normal(&r) * spread + (scale ? 1 : 0));
+    }
+}
+
+static void *run_rank(void *argument)
+{
+    struct rank *r = argument;
+    const struct training_reducer reducer = {reduce_sum, reduce_max, r};
+    struct training *t = NULL;
+    struct optimizer o = {.count = 0};
+    const struct optimizer_options options = optimizer_defaults(OPTIMIZER_ADAM);
+    enum status status;
+    size_t count, trained_count;
+
+    TRY(training_new(r->network, r->size, r->options, &t, &r->err));
+    set_weights(t);
+    const struct optimizer_tensor *trained = training_trained(t, &trained_count);
+    TRY(optimizer_init(&o, &options, training_trained_values(t), &r->err));
+    for (int step = 0; step < STEPS; step++) {
+        TRY(training_gradients(t, r->samples + step * r->batch + r->first, r->count,
+                               r->batch, r->meeting ? &reducer : NULL, &r->losses[step],
+                               &r->err));
+        optimizer_step(&o, trained, trained_count, 1e-3);
+    }
+    const struct training_tensor *tensors = training_tensors(t, &count);
+    const struct training_tensor *last = &tensors[count - 1];
+    const size_t floats = (size_t)(last->values + last->count - tensors[0].values);
+    TRY(memory_new(floats, sizeof *r->state, "test", (void **)&r->state, &r->err));
+    memcpy(r->state, tensors[0].values, floats * sizeof *r->state);
+out:
+    r->status = status;
+    optimizer_release(&o);
+    training_free(t);
+    return NULL;
+}
+
+/* What a network is trained on in these tests: noise, and where it is bright. */
+struct noise {
+    struct training_sample *samples;
+    float *inputs, *targets;
+    int count;
+};
+
+static struct noise noise_new(int count, size_t input, size_t target)
+{
+    struct noise n = {.count = count};
+    n.samples = room((size_t)count, sizeof *n.samples);
+    n.inputs = room((size_t)count * input, sizeof *n.inputs);
+    n.targets = room((size_t)count * target, sizeof *n.targets);
+    for (int i = 0; i < count; i++) {
+        struct random r = random_stream(12, RANDOM_NOISE, (uint64_t)i, 0);
+        float *in = n.inputs + (size_t)i * input, *to = n.targets + (size_t)i * target;
+        for (size_t k = 0; k < input; k++)
+            in[k] = (float)(random_normal(&r) * 300 - 700 + 30 * i);
+        for (size_t k = 0; k < target; k++)
+            to[k] = in[k] > -600;
+        n.samples[i] =
+            (struct training_sample){.input = in, .target = to, .label = i % 3 == 0};
+    }
+    return n;
+}
+
+static void noise_free(struct noise *n)
+{
+    free(n->samples);
+    free(n->inputs);
+    free(n->targets);
+}
+
+/* Divides each batch over ranks in shares of the given sizes, and returns the state that
+ * all ranks agree on. */
+static float *train_divided(const struct network *n, const int64_t size[3],
+                            enum loss_kind loss, const struct noise *data, int batch,
+                            const int *shares, int ranks, int threads, size_t floats,
+                            double *last_loss)
+{
+    struct meeting m = {.ranks = ranks};
+    struct rank rank[RANKS_MAX];
+    pthread_t thread[RANKS_MAX];
+    struct training_options options = {.isa = isa_best(),
+                                       .algorithm = CONV_AUTO,
+                                       .threads = threads,
+                                       .samples = batch,
+                                       .loss = loss_make(loss)};
+    int first = 0;
+
+    isa_use(options.isa);
+    pthread_barrier_init(&m.barrier, NULL, (unsigned)ranks);
+    for (int i = 0; i < ranks; first += shares[i++]) {
+        rank[i] = (struct rank){.meeting = ranks > 1 ? &m : NULL,
+                                .number = i,
+                                .network = n,
+                                .options = &options,
+                                .size = size,
+                                .samples = data->samples,
+                                .batch = batch,
+                                .first = first,
+                                .count = shares[i]};
+        assert_int_equal(pthread_create(&thread[i], NULL, run_rank, &rank[i]), 0);
+    }
+    assert_int_equal(first, batch);
+    for (int i = 0; i < ranks; i++)
+        pthread_join(thread[i], NULL);
+    pthread_barrier_destroy(&m.barrier);
+    for (int i = 0; i < ranks; i++) {
+        if (rank[i].status != STATUS_OK)
+            fail_msg("rank %d: %s", i, rank[i].err.message);
+        assert_memory_equal(rank[i].state, rank[0].state, floats * sizeof(float));
+        assert_true(rank[i].losses[STEPS - 1] == rank[0].losses[STEPS - 1]);
+        if (i > 0)
+            free(rank[i].state);
+    }
+    *last_loss = rank[0].losses[STEPS - 1];
+    return rank[0].state;
+}
+
+static void divide(const char *name, const int64_t size[3], enum loss_kind loss,
+                   size_t input, size_t target, size_t floats)
+{
+    static const struct {
+        int ranks, threads, shares[RANKS_MAX];
+    } divisions[] = {
+        {1, 1, {7}},       {1, 2, {7}},       {2, 1, {4, 3}},
+        {3, 1, {3, 2, 2}}, {3, 1, {6, 0, 1}}, {4, 2, {2, 2, 2, 1}},
+    };
+    enum { BATCH = 7 };
+    struct network n;
+    float *first = NULL;
+    double loss_of_first = 0, loss_here;
+
+    network_of(&n, name);
+    struct noise data = noise_new(STEPS * BATCH, input, target);
+    for (size_t i = 0; i < sizeof divisions / sizeof *divisions; i++) {
+        float *state =
+            train_divided(&n, size, loss, &data, BATCH, divisions[i].shares,
+                          divisions[i].ranks, divisions[i].threads, floats, &loss_here);
+        if (first) {
+            assert_memory_equal(state, first, floats * sizeof *state);
+            assert_true(loss_here == loss_of_first);
+            free(state);
+        } else {
+            first = state;
+            loss_of_first = loss_here;
+        }
+    }
+    printf("%s: %zu values the same over all divisions of a batch, loss %.6f\n", name,
+           floats, loss_here);
+    free(first);
+    noise_free(&data);
+    network_release(&n);
+}
+
+static void a_step_is_the_same_bits_however_the_batch_is_divided(void **state)
+{
+    (void)state;
+    divide("luna", (const int64_t[]){32, 48, 48}, LOSS_CROSS_ENTROPY, 32 * 48 * 48, 1,
+           222222);
+    divide("unet2d", (const int64_t[]){1, 24, 20}, LOSS_DICE, 7 * 24 * 20, 24 * 20,
+           118271 + 2 * 7 + 2 * 2 * (16 + 32 + 64 + 32 + 16));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_is_the_same_bits_however_the_batch_is_divided),
         cmocka_unit_test(lunamodel_takes_pytorchs_steps),
         cmocka_unit_test(the_unet_takes_pytorchs_steps),
         cmocka_unit_test(faster_kernels_take_the_first_steps),
