@@ -8,7 +8,7 @@
 #include "cli/commands.h"
 #include "score/froc_files.h"
 
-enum { RESAMPLES = 1000, RESAMPLES_LIMIT = 100000, SEED = 1, EXIT_USAGE = 2 };
+enum { RESAMPLES = 1000, RESAMPLES_LIMIT = 20000, SEED = 1, EXIT_USAGE = 2 };
 
 struct arguments {
     struct evaluation_paths paths;

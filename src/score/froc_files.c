@@ -15,6 +15,7 @@ struct target {
     const char *folder, *name;
     const struct evaluation *e;
     const struct froc_result *r;
+    const bool *corner; /* of each point of the curve */
 };
 
 enum { NUMBER_BYTES = 32 };
@@ -90,30 +91,13 @@ static double threshold_of(const struct froc_result *r, const struct curve_point
     return r->event_count ? r->events[0].probability + 1 : 1;
 }
 
-static enum status write_curve(const struct target *t, struct error *err)
+static void write_curve(FILE *out, const struct target *t)
 {
-    enum status status = STATUS_OK;
     const struct froc_result *r = t->r;
-    bool *corner = NULL;
-    char *name = NULL, *path = NULL;
-    struct atomic_file file;
-    TRY(memory_new(r->point_count, sizeof *corner, "corners of a curve", (void **)&corner,
-                   err));
-    curve_corners(r->points, r->point_count, corner);
-    if (asprintf(&name, "froc_%s.txt", t->name) < 0)
-        TRY(error_set(err, STATUS_STAGE_MEMORY, "froc_%s.txt: no memory", t->name));
-    TRY(path_join(t->folder, name, &path, err));
-    TRY(atomic_file_open(path, &file, err));
     for (size_t i = 0; i < r->point_count; i++)
-        if (corner[i])
-            fprintf(file.stream, "%.9f,%.9f,%.9f\n", r->points[i].fps,
-                    r->points[i].sensitivity, threshold_of(r, &r->points[i]));
-    TRY(atomic_file_commit(&file, err));
-out:
-    free(corner);
-    free(name);
-    free(path);
-    return status;
+        if (t->corner[i])
+            fprintf(out, "%.9f,%.9f,%.9f\n", r->points[i].fps, r->points[i].sensitivity,
+                    threshold_of(r, &r->points[i]));
 }
 
 static void write_vectors(FILE *out, const struct target *t)
@@ -208,10 +192,15 @@ enum status froc_write(const char *folder, const char *name, const struct evalua
                        const struct froc_result *r, struct error *err)
 {
     enum status status = STATUS_OK;
+    bool *corner = NULL;
     struct target t = {.folder = folder, .name = name, .e = e, .r = r};
+    TRY(memory_new(r->point_count, sizeof *corner, "corners of a curve", (void **)&corner,
+                   err));
+    curve_corners(r->points, r->point_count, corner);
+    t.corner = corner;
     TRY(folder_make(folder, err));
     TRY(write_text(&t, "CADAnalysis.txt", NULL, write_analysis, err));
-    TRY(write_curve(&t, err));
+    TRY(write_text(&t, "froc_", ".txt", write_curve, err));
     TRY(write_text(&t, "froc_gt_prob_vectors_", ".csv", write_vectors, err));
     TRY(write_text(&t, "nodulesWithoutCandidate_", ".txt", write_missed, err));
     if (r->band.resamples > 0)
@@ -219,5 +208,6 @@ enum status froc_write(const char *folder, const char *name, const struct evalua
     TRY(write_points(&t, err));
     TRY(write_json(&t, err));
 out:
+    free(corner);
     return status;
 }
