@@ -107,7 +107,7 @@ static enum finding_texture nodule_texture(struct random *r, double diameter_mm)
     double u = random_uniform(r);
     if (diameter_mm >= 5.5 && u < 0.11)
         return TEXTURE_PART_SOLID;
-    if (diameter_mm >= 4.5 && u > 0.92)
+    if (diameter_mm >= 4.5 && u > 0.94)
         return TEXTURE_GROUND_GLASS;
     return TEXTURE_SOLID;
 }
@@ -231,20 +231,35 @@ static void spicules_draw(struct random *r, struct finding_shape *s, int count)
     for (int i = 0; i < count && s->spicule_count < SHAPE_SPICULES; i++) {
         struct spicule *k = &s->spicules[s->spicule_count++];
         direction_draw(r, k->direction);
-        k->length = random_between(r, 1.35, 2.1);
-        k->width = random_between(r, 0.10, 0.22);
+        k->length = random_between(r, 1.3, 2.0);
+        k->width = random_between(r, 0.2, 0.4);
     }
 }
 
 static void margin_draw(struct random *r, enum finding_margin margin,
                         struct finding_shape *s)
 {
-    bumps_draw(r, s, 5, -0.08, 0.08, 4);
+    bumps_draw(r, s, 5, -0.1, 0.1, 4);
+    bumps_draw(r, s, 5, -0.12, 0.16, 18);
     if (margin == MARGIN_LOBULATED)
-        bumps_draw(r, s, 4 + (int)random_below(r, 4), 0.16, 0.42, 8);
+        bumps_draw(r, s, 5 + (int)random_below(r, 4), 0.2, 0.45, 13);
     if (margin == MARGIN_SPICULATED) {
-        bumps_draw(r, s, 4, 0.05, 0.22, 10);
-        spicules_draw(r, s, 14 + (int)random_below(r, 12));
+        bumps_draw(r, s, 5, 0.08, 0.3, 14);
+        spicules_draw(r, s, 10 + (int)random_below(r, 9));
+    }
+}
+
+/* Mottling of a few millimetres. */
+static void ripples_draw(struct random *r, struct finding_shape *s, double hu)
+{
+    for (int i = 0; i < SHAPE_RIPPLES; i++) {
+        struct ripple *k = &s->ripples[i];
+        double turns = 2 * M_PI / random_between(r, 2.5, 7);
+        direction_draw(r, k->wave);
+        for (int a = 0; a < 3; a++)
+            k->wave[a] *= turns;
+        k->phase = random_between(r, 0, 2 * M_PI);
+        k->hu = hu * random_between(r, 0.5, 1.5);
     }
 }
 
@@ -263,6 +278,8 @@ static void nodule_shape(struct random *r, const struct finding *f,
             s->core_middle[a] = random_between(r, -0.12, 0.12);
         s->hu = (float)random_between(r, -620, -400);
     }
+    if (!s->replaces)
+        s->fade = random_between(r, 0.1, 0.45);
 }
 
 /* A lymph node within the lung: a flat pebble with three or four straight sides. */
@@ -316,4 +333,5 @@ void finding_shape_draw(struct random *r, const struct finding *f,
         bumps_draw(r, s, 6, -0.1, 0.15, 6);
         break;
     }
+    ripples_draw(r, s, s->replaces ? 9 : 22);
 }

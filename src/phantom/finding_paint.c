@@ -21,8 +21,9 @@ enum { SAMPLES_MOST = 9, SAMPLES_LEAST = 3 };
 
 /* What a finding does to one voxel. */
 struct share {
-    float shape, core; /* of the voxel; the core is part of the shape */
-    float beyond;      /* of the voxel: behind the cut */
+    float shape;  /* of the voxel */
+    float beyond; /* of the voxel: behind the cut */
+    float hu;     /* mean density of the shape there */
 };
 
 /* The voxels that a finding may touch. */
@@ -65,7 +66,8 @@ static void patch_bounds(struct patch *p)
 static struct share sample_voxel(const struct patch *p, const double middle[3])
 {
     const struct finding_shape *s = p->shape;
-    int in = 0, core = 0, beyond = 0;
+    int in = 0, beyond = 0;
+    float sum = 0, hu;
     int total = p->samples[0] * p->samples[1] * p->samples[2];
     for (int i = 0; i < total; i++) {
         double at[3] = {i / p->samples[2] / p->samples[1],
@@ -76,13 +78,15 @@ static struct share sample_voxel(const struct patch *p, const double middle[3])
             for (int b = 0; b < 3; b++)
                 xyz[b] += part * p->step[a][b];
         }
-        int where = finding_shape_at(s, xyz);
-        in += where > 0;
-        core += where == 2;
-        beyond += s->cut && where == 0 && cut_distance(s->cut, xyz) >= 0;
+        if (finding_shape_at(s, xyz, &hu)) {
+            in++;
+            sum += hu;
+        } else if (s->cut && cut_distance(s->cut, xyz) >= 0) {
+            beyond++;
+        }
     }
-    return (struct share){(float)in / (float)total, (float)core / (float)total,
-                          (float)beyond / (float)total};
+    return (struct share){(float)in / (float)total, (float)beyond / (float)total,
+                          in ? sum / (float)in : 0};
 }
 
 static struct share share_of(const struct patch *p, int64_t z, int64_t y, int64_t x)
@@ -95,22 +99,22 @@ static struct share share_of(const struct patch *p, int64_t z, int64_t y, int64_
     away = sqrt(away);
     if (away > s->reach + p->half_diagonal)
         return (struct share){0};
-    if (away < s->inner - p->half_diagonal && s->core <= 0)
-        return (struct share){.shape = 1};
+    struct share share = {.shape = 1};
+    if (away < s->inner - p->half_diagonal && s->core <= 0 &&
+        finding_shape_at(s, middle, &share.hu))
+        return share;
     return sample_voxel(p, middle);
 }
 
 static float painted(const struct finding_shape *s, const struct share *share, float was)
 {
-    float core = share->core, rest = share->shape - core;
-    float goal = (core * s->core_hu + rest * s->hu) / share->shape;
     if (!s->replaces)
-        return was + core * fmaxf(0, s->core_hu - was) + rest * fmaxf(0, s->hu - was);
+        return was + share->shape * fmaxf(0, share->hu - was);
     if (share->beyond > 0) {
-        float next = was + share->shape * (goal - s->around_hu);
-        return fminf(next, fmaxf(was, goal));
+        float next = was + share->shape * (share->hu - s->around_hu);
+        return fminf(next, fmaxf(was, share->hu));
     }
-    return was + share->shape * (goal - was);
+    return was + share->shape * (share->hu - was);
 }
 
 static int by_falling_share(const void *a, const void *b)

@@ -73,22 +73,27 @@ static bool in_spicules(const struct finding_shape *s, const double p[3])
     return false;
 }
 
-/* p: in the shape's axes, in units of the scale. */
-static int local_at(const struct finding_shape *s, const double p[3])
+/* p: in the shape's axes, in units of the scale. *relative (or NULL): how far out of the
+ * radius in that direction, 0 to 1. */
+static int local_at(const struct finding_shape *s, const double p[3], double *relative)
 {
     double q[3];
     q[0] = p[0] / s->semi[0];
     q[1] = (p[1] - s->bend[0] * p[0] * p[0]) / s->semi[1];
     q[2] = (p[2] - s->bend[1] * p[0] * p[0]) / s->semi[2];
     double length = sqrt(dot(q, q));
+    if (relative)
+        *relative = 0;
     if (length < 1e-9)
         return s->core > 0 ? 2 : 1;
     if (length > s->most)
         return in_spicules(s, p) ? 1 : 0;
-    if (length < s->least && s->core <= 0)
+    if (!relative && length < s->least && s->core <= 0)
         return 1;
     double direction[3] = {q[0] / length, q[1] / length, q[2] / length};
     double radius = outline(s, direction);
+    if (relative)
+        *relative = fmin(1, length / radius);
     if (length > radius)
         return in_spicules(s, p) ? 1 : 0;
     if (s->core <= 0)
@@ -98,9 +103,23 @@ static int local_at(const struct finding_shape *s, const double p[3])
     return dot(c, c) < s->core * s->core * radius * radius ? 2 : 1;
 }
 
-int finding_shape_at(const struct finding_shape *s, const double xyz[3])
+static float density(const struct finding_shape *s, const double xyz[3], int in,
+                     double relative)
 {
-    double off[3], p[3], away = 0;
+    double hu = (double)(in == 2 ? s->core_hu : s->hu);
+    for (int i = 0; i < SHAPE_RIPPLES; i++) {
+        const struct ripple *r = &s->ripples[i];
+        if (r->hu > 0)
+            hu += r->hu * sin(dot(r->wave, xyz) + r->phase);
+    }
+    if (in == 1 && s->fade > 0)
+        hu += s->fade * relative * relative * ((double)s->around_hu - hu);
+    return (float)hu;
+}
+
+int finding_shape_at(const struct finding_shape *s, const double xyz[3], float *hu)
+{
+    double off[3], p[3], away = 0, relative;
     for (int a = 0; a < 3; a++) {
         off[a] = xyz[a] - s->middle[a];
         away += (xyz[a] - s->centroid[a]) * (xyz[a] - s->centroid[a]);
@@ -109,7 +128,10 @@ int finding_shape_at(const struct finding_shape *s, const double xyz[3])
         return 0;
     for (int a = 0; a < 3; a++)
         p[a] = dot(off, s->axes[a]) / s->scale;
-    return local_at(s, p);
+    int in = local_at(s, p, hu && s->fade > 0 ? &relative : NULL);
+    if (hu && in)
+        *hu = density(s, xyz, in, s->fade > 0 ? relative : 0);
+    return in;
 }
 
 /* No direction has less or more than these radii; few shapes come near `most`. */
@@ -184,7 +206,7 @@ static void sample(const struct finding_shape *s, int n, const double low[3],
         double p[3], xyz[3], square;
         sample_point(i, n, low, high, p);
         square = dot(p, p);
-        int in = local_at(s, p);
+        int in = local_at(s, p, NULL);
         if (in)
             to_mm(s, p, xyz);
         if (!in || (s->cut && cut_distance(s->cut, xyz) >= 0)) {

@@ -19,9 +19,10 @@
 #include "base/status.h"
 
 enum {
-    SHAPE_BUMPS = 14,
+    SHAPE_BUMPS = 20,
     SHAPE_FACETS = 8,
     SHAPE_SPICULES = 28,
+    SHAPE_RIPPLES = 4,
     CUT_NODES = 15 /* an axis */
 };
 
@@ -39,6 +40,12 @@ struct facet {
 struct spicule {
     double direction[3];
     double length, width; /* half width at its root, both of the scale */
+};
+
+/* Density is not even: a few plane waves make it up. */
+struct ripple {
+    double wave[3]; /* radians a mm */
+    double phase, hu;
 };
 
 /* Signed distances at the nodes of a cube around a shape: negative where it may be. */
@@ -61,18 +68,20 @@ struct finding_shape {
     double core_middle[3]; /* of the semi-axes */
     float hu, core_hu;     /* of the shape, of its core */
     float around_hu;       /* of what it displaces */
-    bool replaces;         /* what was there; else only what is darker is raised */
-    struct cut *cut;       /* owned; NULL: none */
+    struct ripple ripples[SHAPE_RIPPLES];
+    double fade;     /* share of the density that is gone at its edge */
+    bool replaces;   /* what was there; else only what is darker is raised */
+    struct cut *cut; /* owned; NULL: none */
 
     /* Measured. */
     double least, most; /* radii of any direction, of the semi-axes */
-    double centroid[3], reach,
-        inner;                 /* mm; inside `inner` of the centroid all is shape */
+    double centroid[3];
+    double reach, inner;       /* mm; inside `inner` of the centroid all is shape */
     double volume, core_share; /* mm^3; of the volume */
 };
 
-/* 0 outside, 1 in the shape, 2 in its core. */
-int finding_shape_at(const struct finding_shape *s, const double xyz[3]);
+/* 0 outside, 1 in the shape, 2 in its core. *hu (or NULL): the density there. */
+int finding_shape_at(const struct finding_shape *s, const double xyz[3], float *hu);
 
 /* Chooses the scale such that the volume is that of a ball of this diameter, cut
  * included, and measures. False when no scale does (the cut leaves too little). */

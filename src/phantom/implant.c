@@ -31,8 +31,10 @@ static const double CELL_MM = 2.0;
 static const double ROOM_MM = 1.5;      /* around a nodule that stands alone */
 static const float DENSE_HU = -600;     /* mean of a cell that holds more than lung */
 static const double ALONE_SHARE = 0.03; /* of dense cells around an isolated nodule */
-static const double VESSEL_SHARES[2] = {0.05, 0.30}; /* around one on a vessel */
-static const double WINDOW_MM = 6; /* around a shape, for its distance to the wall */
+static const double VESSEL_SHARES[2] = {0.04, 0.15}; /* around one on a vessel */
+static const double RECESS_MM = 6,
+                    RECESS_SHARE = 0.5; /* of tissue around one at a wall */
+static const double WINDOW_MM = 6;      /* around a shape, for its distance to the wall */
 
 struct implanting {
     const struct geometry *grid;
@@ -128,7 +130,8 @@ static bool suits(const struct implanting *w, int64_t cell, enum finding_place p
     switch (place) {
     case PLACE_PLEURA:
         return depth > 0.4 * radius + 1 && depth < 0.9 * radius + 1 &&
-               dense_share(w, cell, 0.35 * radius) <= 0;
+               dense_share(w, cell, 0.35 * radius) <= 0 &&
+               dense_share(w, cell, radius + RECESS_MM) < RECESS_SHARE;
     case PLACE_VESSEL:
         share = dense_share(w, cell, radius + 0.5);
         return depth > radius + 2 && share >= VESSEL_SHARES[0] &&
@@ -203,6 +206,14 @@ out:
     return status;
 }
 
+/* Where no wall is within reach. */
+static double no_wall(const void *surface, const double xyz[3])
+{
+    (void)surface;
+    (void)xyz;
+    return -HUGE_VAL;
+}
+
 static double wall_distance(const void *surface, const double xyz[3])
 {
     const struct wall *w = surface;
@@ -242,7 +253,7 @@ static enum status place(struct implanting *w, struct random *r,
 {
     enum status status = STATUS_OK;
     struct wall wall = {.inside = NULL};
-    struct finding_seat seat = {.distance = wall_distance, .surface = &wall};
+    struct finding_seat seat = {.distance = no_wall, .surface = &wall};
     int64_t cell = -1, voxel[3];
     *placed = false;
     for (int i = 0; i < PLACES && cell < 0; i++) {
@@ -258,7 +269,10 @@ static enum status place(struct implanting *w, struct random *r,
     geometry_to_mm(w->grid, index, seat.middle);
     seat.around_hu = around(w, cell);
     random_axes(r, seat.along, seat.normal);
-    TRY(wall_init(&wall, w, seat.middle, 1.6 * f->diameter_mm + WINDOW_MM, err));
+    if (sqrt((double)w->depth_squared[cell]) < 1.6 * f->diameter_mm) {
+        seat.distance = wall_distance;
+        TRY(wall_init(&wall, w, seat.middle, 1.6 * f->diameter_mm + WINDOW_MM, err));
+    }
     TRY(finding_make(r, &seat, f, placed, err));
     if (*placed && !finding_is_clear(l, f)) {
         finding_discard(f);
@@ -336,8 +350,8 @@ static void draw_within(struct random *r, const double bounds[2], struct finding
             break;
     }
     f->diameter_mm = fmin(high, fmax(bounds[0], f->diameter_mm));
-    if (f->place == PLACE_FISSURE)
-        f->place = PLACE_ISOLATED; /* nobody knows where the fissures are */
+    double u = random_uniform(r); /* nobody knows where the fissures are */
+    f->place = u < 0.12 ? PLACE_PLEURA : u < 0.22 ? PLACE_VESSEL : PLACE_ISOLATED;
 }
 
 static enum status implant_one(struct implanting *w, const struct implant_options *o,

@@ -82,7 +82,7 @@ static void a_supersampled_volume_is_that_of_the_diameter(void **state)
                 for (double x = -f.reach_mm; x < f.reach_mm; x += fine) {
                     double p[3] = {f.xyz[0] + x + shift * fine, f.xyz[1] + y,
                                    f.xyz[2] + z};
-                    if (!finding_shape_at(&s, p))
+                    if (!finding_shape_at(&s, p, NULL))
                         continue;
                     inside++;
                     for (int a = 0; a < 3; a++)
@@ -115,7 +115,7 @@ static void the_inner_ball_is_all_shape(void **state)
             }
             for (int a = 0; a < 3; a++)
                 p[a] = f.xyz[a] + 0.98 * s.inner * p[a] / sqrt(length);
-            assert_int_not_equal(finding_shape_at(&s, p), 0);
+            assert_int_not_equal(finding_shape_at(&s, p, NULL), 0);
         }
         free(s.cut);
     }
