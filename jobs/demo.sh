@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# A whole run on a machine that has no CT scan and no weights: makes a small data set of phantoms, finds
+# nodules in it with one master and two workers, and scores them as LUNA16 does.
+#   jobs/demo.sh [FOLDER]      FOLDER (default: demo) receives phantoms/ and run/
+# Installs what is missing and builds first. SCANS=N and SEED=N change the data set, WORKERS=N the workers.
+# Started again, it goes on where it was.
+set -euo pipefail
+if [ $# -gt 1 ] || [[ "${1:-}" == -* ]]; then
+    sed -n '2,6s/^# //p' "$0" >&2
+    exit 2
+fi
+here=$(cd "$(dirname "$0")/.." && pwd)
+folder=${1:-demo}
+pulmo=$here/build/release/pulmo
+[ -x "$pulmo" ] || bash "$here/tests/run.sh" build
+
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+workers=${WORKERS:-2}
+ranks() { mpirun --oversubscribe --bind-to none -n "$@"; }
+mkdir -p "$folder"
+tree=$folder/phantoms run=$folder/run
+
+echo "== phantoms: $tree"
+ranks "$workers" "$pulmo" phantom "$tree" --scans "${SCANS:-20}" --size small --seed "${SEED:-1}"
+echo "== detection: $run"
+ranks $((workers + 1)) "$pulmo" run "$here/jobs/demo.cfg" --set dataset.root="$tree" --set output="$run"
+echo "== score: $run/froc"
+"$pulmo" froc --annotations "$tree/annotations.csv" --excluded "$tree/annotations_excluded.csv" \
+    --seriesuids "$tree/seriesuids.csv" --out "$run/froc" "$run/submission.csv"
+
+# The most probable finding, as a picture.
+IFS=, read -r series x y z probability _ < <(sed 1d "$run/submission.csv" | sort -t, -k5,5gr -k1,1 | sed -n 1p)
+scan=$(ls "$tree"/subset*/"$series".mhd)
+"$pulmo" info "$scan" --png "$run/finding.png" --at "$x,$y,$z" --crosshair --width 1200 >/dev/null
+echo "== $run: candidates.csv, submission.csv, run.h5, froc/; finding.png shows the finding of highest score ($probability)"
