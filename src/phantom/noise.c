@@ -15,7 +15,7 @@ enum { QUANTILE_BITS = 12, QUANTILES = 1 << QUANTILE_BITS, NUMBERS_A_BLOCK = 8 }
 /* Slices further than this below the top of the lungs have no streaks, mm. */
 static const double SHOULDERS_MM = 55;
 /* Streaks: how long they are and how thin, standard deviations. */
-static const double STREAK_MM[2] = {14, 0.6}, STREAK_WIDER_MM[2] = {14, 2.5};
+static const double STREAK_MM[2] = {10, 0.6}, STREAK_WIDER_MM[2] = {10, 2.5};
 /* Of two scans' worth of slices no numbers of streaks are those of noise. */
 static const uint64_t STREAK_BLOCKS = (uint64_t)1 << 48;
 

@@ -273,26 +273,93 @@ static void pad_slice(const struct scanner *s, int16_t *voxels)
     }
 }
 
-enum status scanner_image(const struct scanner *s, float *hu, int16_t *voxels,
-                          struct error *err)
+struct imager {
+    const struct scanner *scanner;
+    struct slice_filter kernel;
+    bool blurs;
+    struct noise *noise;
+    int64_t taken;  /* slices */
+    float *ring[3]; /* blurred: slice z stands in ring[z % 3] */
+    float *noisy;   /* noise of a slice */
+    float *scratch;
+};
+
+enum status imager_new(const struct scanner *s, struct imager **out, struct error *err)
 {
     enum status status = STATUS_OK;
-    const int64_t *size = s->grid.size, count = size[1] * size[2];
-    struct noise *noise = NULL;
-    void *values = NULL;
-    TRY(scanner_blur(s->sharpness_mm, s->enhancement, size, s->grid.spacing, hu, err));
-    TRY(noise_new(s, &noise, err));
-    TRY(memory_new((size_t)count, sizeof(float), "noise of a slice", &values, err));
-    for (int64_t z = 0; z < size[0]; z++) {
-        int64_t below = z > 0 ? z - 1 : z, above = z + 1 < size[0] ? z + 1 : z;
-        noise_slice(noise, z, values);
-        mix_and_round(hu + below * count, hu + z * count, hu + above * count,
-                      (float)s->overlap, values, count, voxels + z * count);
-        if (s->circle)
-            pad_slice(s, voxels + z * count);
+    size_t count = (size_t)(s->grid.size[1] * s->grid.size[2]);
+    struct imager *m = NULL;
+    void *p;
+    TRY(memory_new(1, sizeof *m, "imaging", &p, err));
+    m = p;
+    m->scanner = s;
+    m->blurs = init_kernel(&m->kernel, s->sharpness_mm, s->enhancement, s->grid.spacing);
+    float **buffers[] = {&m->ring[0], &m->ring[1], &m->ring[2], &m->noisy};
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++) {
+        TRY(memory_new(count, sizeof(float), "slice being imaged", &p, err));
+        *buffers[i] = p;
     }
+    TRY(memory_new((size_t)slice_filter_scratch(s->grid.size[1], s->grid.size[2]),
+                   sizeof(float), "slice being blurred", &p, err));
+    m->scratch = p;
+    TRY(noise_new(s, &m->noise, err));
+    *out = m;
+    m = NULL;
 out:
-    noise_free(noise);
-    free(values);
+    imager_free(m);
     return status;
+}
+
+void imager_free(struct imager *m)
+{
+    if (!m)
+        return;
+    for (int i = 0; i < 3; i++)
+        free(m->ring[i]);
+    free(m->noisy);
+    free(m->scratch);
+    noise_free(m->noise);
+    free(m);
+}
+
+/* Slice z from its blurred neighbours; beyond the ends the last slice goes on. */
+static void finish(struct imager *m, int64_t z, bool last, int16_t *voxels)
+{
+    const struct scanner *s = m->scanner;
+    const float *here = m->ring[z % 3], *below = z > 0 ? m->ring[(z + 2) % 3] : here,
+                *above = last ? here : m->ring[(z + 1) % 3];
+    noise_slice(m->noise, z, m->noisy);
+    mix_and_round(below, here, above, (float)s->overlap, m->noisy,
+                  s->grid.size[1] * s->grid.size[2], voxels);
+    if (s->circle)
+        pad_slice(s, voxels);
+}
+
+bool imager_slice(struct imager *m, const float *hu, int16_t *voxels)
+{
+    const int64_t *size = m->scanner->grid.size;
+    float *slice = m->ring[m->taken % 3];
+    CHECK(m->taken <= size[0]);
+    if (hu && m->blurs)
+        slice_filter_apply(&m->kernel, hu, slice, size[1], size[2], false, m->scratch);
+    else if (hu)
+        memcpy(slice, hu, (size_t)(size[1] * size[2]) * sizeof *hu);
+    if (m->taken > 0)
+        finish(m, m->taken - 1, !hu, voxels);
+    return m->taken++ > 0;
+}
+
+enum status scanner_image(const struct scanner *s, const float *hu, int16_t *voxels,
+                          struct error *err)
+{
+    struct imager *m;
+    int64_t depth = s->grid.size[0], count = s->grid.size[1] * s->grid.size[2];
+    enum status status = imager_new(s, &m, err);
+    if (status != STATUS_OK)
+        return status;
+    for (int64_t z = 0; z <= depth; z++)
+        if (imager_slice(m, z < depth ? hu + z * count : NULL, voxels))
+            voxels += count;
+    imager_free(m);
+    return STATUS_OK;
 }

@@ -44,10 +44,22 @@ void scanner_init(struct scanner *s, const struct patient *p,
 /* The grid in the world, as the file has it. */
 struct geometry scanner_world(const struct scanner *s);
 
-/* Blurs, adds noise and rounds a whole painted volume: hu[z][y][x] in place, then
- * voxels[z][y][x]. Errors: STATUS_STAGE_MEMORY. */
-enum status scanner_image(const struct scanner *s, float *hu, int16_t *voxels,
+/* Blurs a whole painted volume, adds noise and rounds: hu[z][y][x] to voxels[z][y][x].
+ * Errors: STATUS_STAGE_MEMORY. */
+enum status scanner_image(const struct scanner *s, const float *hu, int16_t *voxels,
                           struct error *err);
+
+/* The same for slices that come one after the other: a slice is finished when the one
+ * above it is known. */
+struct imager;
+
+/* *out is the caller's to free. s is borrowed. Errors: STATUS_STAGE_MEMORY. */
+enum status imager_new(const struct scanner *s, struct imager **out, struct error *err);
+void imager_free(struct imager *m);
+
+/* Takes the next painted slice, hu[y][x], or NULL after the last one. Returns whether
+ * `voxels` now holds the slice before it: not for the first one. */
+bool imager_slice(struct imager *m, const float *hu, int16_t *voxels);
 
 /* The blur alone, of a box of a volume with this spacing (for implants): values[z][y][x]
  * in place. */

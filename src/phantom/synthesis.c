@@ -6,7 +6,7 @@
 #include "ct/metaimage_writer.h"
 #include "phantom/truth.h"
 
-/* Slices that are painted at a time: what is painted twice stays near. */
+/* Slices that are painted at a time. */
 enum { SLAB = 16 };
 
 enum status synthesis_init(struct synthesis *s, const struct scanner_size *size,
@@ -51,42 +51,79 @@ enum status synthesis_write_truth(const struct synthesis *s, double negatives,
     return status;
 }
 
-/* Voxels of a scan: hu and voxels always, masks when they are asked for. */
+/* A slab being painted, a slice being imaged, and the files that they go to: memory does
+ * not grow with the number of slices. Masks are NULL unless they are asked for. */
 struct canvas {
     float *hu;
-    int16_t *voxels;
     uint16_t *nodules;
-    uint8_t *lungs;
+    uint8_t *labels, *lungs; /* labels: nodules as they are written */
+    int16_t *voxels;
+    struct imager *imager;
+    struct metaimage_writer *volume_file, *nodule_file, *lung_file;
 };
 
 static void canvas_release(struct canvas *c)
 {
     free(c->hu);
-    free(c->voxels);
     free(c->nodules);
+    free(c->labels);
     free(c->lungs);
+    free(c->voxels);
+    imager_free(c->imager);
+    metaimage_writer_abandon(c->volume_file);
+    metaimage_writer_abandon(c->nodule_file);
+    metaimage_writer_abandon(c->lung_file);
 }
 
-static enum status canvas_init(struct canvas *c, int64_t voxels, bool nodules, bool lungs,
-                               struct error *err)
+static enum status canvas_init(struct canvas *c, const struct scanner *s, bool nodules,
+                               bool lungs, struct error *err)
 {
     enum status status = STATUS_OK;
-    size_t count = (size_t)voxels;
+    size_t slice = (size_t)(s->grid.size[1] * s->grid.size[2]), count = slice * SLAB;
     void *p;
-    TRY(memory_new(count, sizeof *c->hu, "a phantom", &p, err));
+    *c = (struct canvas){0};
+    TRY(memory_new(count, sizeof *c->hu, "slab of a phantom", &p, err));
     c->hu = p;
-    TRY(memory_new(count, sizeof *c->voxels, "voxels of a phantom", &p, err));
+    TRY(memory_new(slice, sizeof *c->voxels, "slice of a phantom", &p, err));
     c->voxels = p;
     if (nodules) {
         TRY(memory_new(count, sizeof *c->nodules, "mask of nodules", &p, err));
         c->nodules = p;
+        TRY(memory_new(count, sizeof *c->labels, "mask of nodules", &p, err));
+        c->labels = p;
     }
     if (lungs) {
         TRY(memory_new(count, sizeof *c->lungs, "mask of lungs", &p, err));
         c->lungs = p;
     }
+    TRY(imager_new(s, &c->imager, err));
 out:
     return status;
+}
+
+static enum status canvas_open(struct canvas *c, const struct synthesis *s,
+                               const struct synthesis_paths *paths, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct geometry world = scanner_world(&s->scanner);
+    if (paths->nodules)
+        TRY(metaimage_writer_open(paths->nodules, &world, "MET_UCHAR", true,
+                                  &c->nodule_file, err));
+    if (paths->lungs)
+        TRY(metaimage_writer_open(paths->lungs, &world, "MET_UCHAR", true, &c->lung_file,
+                                  err));
+    TRY(metaimage_writer_open(paths->volume, &world, "MET_SHORT", s->scanner.compressed,
+                              &c->volume_file, err));
+out:
+    return status;
+}
+
+/* Ends a file and forgets it, whatever comes of it. */
+static enum status close_file(struct metaimage_writer **w, struct error *err)
+{
+    struct metaimage_writer *ending = *w;
+    *w = NULL;
+    return ending ? metaimage_writer_close(ending, err) : STATUS_OK;
 }
 
 /* Nodules come last, so that no mimic covers what is annotated. */
@@ -101,7 +138,7 @@ static enum status paint_findings(const struct synthesis *s, const struct geomet
             bool nodule = f->kind == FINDING_NODULE;
             if (nodule != (pass == 1))
                 continue;
-            CHECK(i < UINT16_MAX);
+            CHECK(!nodule || i < UINT8_MAX); /* a mask has bytes */
             TRY(finding_paint(f, g, first, count, hu, nodule ? nodules : NULL,
                               (uint16_t)(i + 1), err));
         }
@@ -109,32 +146,60 @@ out:
     return status;
 }
 
-static enum status paint(const struct synthesis *s, struct canvas *c, struct error *err)
+static enum status paint(const struct synthesis *s, struct canvas *c, int64_t first,
+                         int64_t count, struct error *err)
 {
     enum status status = STATUS_OK;
     const struct geometry *g = &s->scanner.grid;
-    for (int64_t z = 0; z < g->size[0]; z += SLAB) {
-        int64_t n = g->size[0] - z < SLAB ? g->size[0] - z : SLAB;
-        int64_t at = z * g->size[1] * g->size[2];
-        TRY(patient_paint(s->patient, g, z, n, c->hu + at,
-                          c->lungs ? c->lungs + at : NULL, err));
-        TRY(paint_findings(s, g, z, n, c->hu + at, c->nodules ? c->nodules + at : NULL,
-                           err));
-    }
+    size_t voxels = (size_t)(count * g->size[1] * g->size[2]);
+    if (c->nodules)
+        memset(c->nodules, 0, voxels * sizeof *c->nodules);
+    TRY(patient_paint(s->patient, g, first, count, c->hu, c->lungs, err));
+    TRY(paint_findings(s, g, first, count, c->hu, c->nodules, err));
 out:
     return status;
 }
 
-static enum status write_nodules(const char *path, const struct geometry *g,
-                                 uint16_t *labels, size_t nodules, struct error *err)
+static enum status put_masks(struct canvas *c, const struct geometry *g, int64_t count,
+                             struct error *err)
 {
-    uint8_t *bytes = (uint8_t *)labels;
-    int64_t voxels = geometry_voxels(g);
-    if (nodules > UINT8_MAX)
-        return metaimage_write(path, g, "MET_USHORT", labels, true, err);
-    for (int64_t i = 0; i < voxels; i++)
-        bytes[i] = (uint8_t)labels[i]; /* never ahead of what is read */
-    return metaimage_write(path, g, "MET_UCHAR", bytes, true, err);
+    enum status status = STATUS_OK;
+    if (c->nodule_file) {
+        for (int64_t i = 0; i < count * g->size[1] * g->size[2]; i++)
+            c->labels[i] = (uint8_t)c->nodules[i];
+        TRY(metaimage_writer_put(c->nodule_file, c->labels, count, err));
+    }
+    if (c->lung_file)
+        TRY(metaimage_writer_put(c->lung_file, c->lungs, count, err));
+out:
+    return status;
+}
+
+/* A slice into the imager, and the one before it out of it into the file, if there is
+ * one. */
+static enum status put_slice(struct canvas *c, const float *hu, struct error *err)
+{
+    if (!imager_slice(c->imager, hu, c->voxels) || !c->volume_file)
+        return STATUS_OK;
+    return metaimage_writer_put(c->volume_file, c->voxels, 1, err);
+}
+
+/* Slices [first, end). */
+static enum status make(const struct synthesis *s, struct canvas *c, int64_t first,
+                        int64_t end, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct geometry *g = &s->scanner.grid;
+    for (int64_t z = first; z < end; z += SLAB) {
+        int64_t n = end - z < SLAB ? end - z : SLAB;
+        TRY(paint(s, c, z, n, err));
+        TRY(put_masks(c, g, n, err));
+        for (int64_t i = 0; i < n; i++)
+            TRY(put_slice(c, c->hu + i * g->size[1] * g->size[2], err));
+    }
+    TRY(put_slice(c, NULL, err));
+out:
+    return status;
 }
 
 enum status synthesis_write_volumes(const struct synthesis *s,
@@ -142,22 +207,13 @@ enum status synthesis_write_volumes(const struct synthesis *s,
                                     struct error *err)
 {
     enum status status = STATUS_OK;
-    const struct geometry world = scanner_world(&s->scanner);
-    struct canvas c = {0};
-    size_t nodules = 0;
-    while (nodules < s->findings.count &&
-           s->findings.items[nodules].kind == FINDING_NODULE)
-        nodules++;
-    TRY(canvas_init(&c, geometry_voxels(&world), paths->nodules != NULL,
-                    paths->lungs != NULL, err));
-    TRY(paint(s, &c, err));
-    TRY(scanner_image(&s->scanner, c.hu, c.voxels, err));
-    if (paths->nodules)
-        TRY(write_nodules(paths->nodules, &world, c.nodules, nodules, err));
-    if (paths->lungs)
-        TRY(metaimage_write(paths->lungs, &world, "MET_UCHAR", c.lungs, true, err));
-    TRY(metaimage_write(paths->volume, &world, "MET_SHORT", c.voxels,
-                        s->scanner.compressed, err));
+    struct canvas c;
+    TRY(canvas_init(&c, &s->scanner, paths->nodules != NULL, paths->lungs != NULL, err));
+    TRY(canvas_open(&c, s, paths, err));
+    TRY(make(s, &c, 0, s->scanner.grid.size[0], err));
+    TRY(close_file(&c.nodule_file, err));
+    TRY(close_file(&c.lung_file, err));
+    TRY(close_file(&c.volume_file, err));
 out:
     canvas_release(&c);
     return status;
@@ -166,19 +222,10 @@ out:
 enum status synthesis_probe(const struct synthesis *s, int64_t first, int64_t count,
                             struct error *err)
 {
-    enum status status = STATUS_OK;
-    struct scanner part = s->scanner;
-    struct geometry *g = &part.grid;
-    struct canvas c = {0};
-    double index[3] = {(double)first, 0, 0}, origin[3];
-    geometry_to_mm(g, index, origin);
-    memcpy(g->origin, origin, sizeof origin);
-    g->size[0] = count;
-    TRY(canvas_init(&c, geometry_voxels(g), false, false, err));
-    TRY(patient_paint(s->patient, g, 0, count, c.hu, NULL, err));
-    TRY(paint_findings(s, g, 0, count, c.hu, NULL, err));
-    TRY(scanner_image(&part, c.hu, c.voxels, err));
-out:
+    struct canvas c;
+    enum status status = canvas_init(&c, &s->scanner, false, false, err);
+    if (status == STATUS_OK)
+        status = make(s, &c, first, first + count, err);
     canvas_release(&c);
     return status;
 }

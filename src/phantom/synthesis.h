@@ -38,8 +38,8 @@ struct synthesis_paths {
     const char *lungs;   /* 1 right, 2 left */
 };
 
-/* Paints, images and writes. Holds the whole scan. Errors: STATUS_STAGE_*. Not
- * collective. */
+/* Paints, images and writes, slab by slab: holds some slices, whatever the scan's size.
+ * Errors: STATUS_STAGE_*. Not collective. */
 enum status synthesis_write_volumes(const struct synthesis *s,
                                     const struct synthesis_paths *paths,
                                     struct error *err);
