@@ -231,21 +231,33 @@ static void spicules_draw(struct random *r, struct finding_shape *s, int count)
     for (int i = 0; i < count && s->spicule_count < SHAPE_SPICULES; i++) {
         struct spicule *k = &s->spicules[s->spicule_count++];
         direction_draw(r, k->direction);
-        k->length = random_between(r, 1.3, 2.0);
+        k->length = random_between(r, 1.3, 2.1);
         k->width = random_between(r, 0.2, 0.4);
+    }
+}
+
+static void swells_draw(struct random *r, struct finding_shape *s, double height)
+{
+    for (int i = 0; i < SHAPE_SWELLS; i++) {
+        struct swell *w = &s->swells[i];
+        direction_draw(r, w->direction);
+        w->turns = random_between(r, 4, 13);
+        w->phase = random_between(r, 0, 2 * M_PI);
+        w->height = height * random_between(r, 0.4, 1.6);
     }
 }
 
 static void margin_draw(struct random *r, enum finding_margin margin,
                         struct finding_shape *s)
 {
-    bumps_draw(r, s, 5, -0.1, 0.1, 4);
-    bumps_draw(r, s, 5, -0.12, 0.16, 18);
+    swells_draw(r, s, margin == MARGIN_SPICULATED ? 0.045 : 0.024);
+    bumps_draw(r, s, 5, -0.12, 0.12, 4);
+    bumps_draw(r, s, 4, -0.1, 0.15, 18);
     if (margin == MARGIN_LOBULATED)
-        bumps_draw(r, s, 5 + (int)random_below(r, 4), 0.2, 0.45, 13);
+        bumps_draw(r, s, 6 + (int)random_below(r, 5), 0.2, 0.5, 12);
     if (margin == MARGIN_SPICULATED) {
-        bumps_draw(r, s, 5, 0.08, 0.3, 14);
-        spicules_draw(r, s, 10 + (int)random_below(r, 9));
+        bumps_draw(r, s, 7, 0.1, 0.4, 16);
+        spicules_draw(r, s, 18 + (int)random_below(r, 11));
     }
 }
 

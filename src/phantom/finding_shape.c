@@ -49,6 +49,11 @@ static double outline(const struct finding_shape *s, const double direction[3])
         if (fall > -12)
             radius += l->height * exp(fall);
     }
+    for (int i = 0; i < SHAPE_SWELLS; i++) {
+        const struct swell *w = &s->swells[i];
+        if (w->height > 0)
+            radius += w->height * sin(w->turns * dot(direction, w->direction) + w->phase);
+    }
     double facets = 0;
     for (int i = 0; i < s->facet_count; i++) {
         double across = dot(direction, s->facets[i].normal) / s->facets[i].distance;
@@ -141,6 +146,10 @@ static void bound_radii(struct finding_shape *s)
     for (int i = 0; i < s->bump_count; i++) {
         most += fmax(0, s->bumps[i].height);
         least += fmin(0, s->bumps[i].height);
+    }
+    for (int i = 0; i < SHAPE_SWELLS; i++) {
+        most += s->swells[i].height;
+        least -= s->swells[i].height;
     }
     for (int i = 0; i < s->facet_count; i++) {
         near = fmin(near, s->facets[i].distance);

@@ -23,6 +23,7 @@ enum {
     SHAPE_FACETS = 8,
     SHAPE_SPICULES = 28,
     SHAPE_RIPPLES = 4,
+    SHAPE_SWELLS = 7,
     CUT_NODES = 15 /* an axis */
 };
 
@@ -30,6 +31,13 @@ struct bump {
     double direction[3];
     double height;    /* of the radius, may be negative */
     double sharpness; /* falls to 1/e at cos = 1 - 1/sharpness */
+};
+
+/* Roughness of the outline: a wave over directions. */
+struct swell {
+    double direction[3];
+    double turns, phase; /* radians for a unit of the cosine */
+    double height;       /* of the radius */
 };
 
 struct facet {
@@ -61,6 +69,7 @@ struct finding_shape {
     double semi[3];    /* of the scale; product 1 */
     double bend[2];    /* of axis 1 and axis 2 along axis 0, of the scale */
     struct bump bumps[SHAPE_BUMPS];
+    struct swell swells[SHAPE_SWELLS];
     struct facet facets[SHAPE_FACETS];
     struct spicule spicules[SHAPE_SPICULES];
     int bump_count, facet_count, spicule_count;
