@@ -99,10 +99,12 @@ double chest_fascia(const struct plan *p, struct vec q, double cage)
     double back = ramp(y, 0.2, 0.9), front = ramp(-y, 0.2, 0.8),
            side = ramp(fabs(x), 0.35, 0.8);
     double high = ramp(q.z, -70, 40);
-    double spinal = back * exp(-pow((fabs(x) - 0.28) / 0.2, 2));
-    double wall = 11 + p->muscle * (12 * spinal + 9 * back * (1 - side) +
-                                    high * (12 * front * ramp(fabs(x), 0.1, 0.5) +
-                                            13 * side * back + 6 * side));
+    double u = fabs(x), spinal = exp(-(u - 0.25) * (u - 0.25) / 0.05),
+           broad = exp(-(u - 0.66) * (u - 0.66) / 0.05);
+    double wall =
+        8.5 + p->muscle *
+                  (back * (5 + 9 * spinal + 11 * broad) +
+                   high * (13 * front * ramp(u, 0.1, 0.5) + 10 * side * back + 7 * side));
     return trunk(p, q, cage, wall, 0);
 }
 
@@ -134,7 +136,7 @@ double chest_gland(const struct plan *p, struct vec q)
 {
     if (!p->female)
         return 50;
-    double wave = 0.16 * sin(q.x / 7 + p->phase[2]) * sin(q.z / 9 + p->phase[3]);
+    double wave = 0.07 * sin(q.x / 7 + p->phase[2]) * sin(q.z / 9 + p->phase[3]);
     return (vec_length(breast(p, vec(q.x, q.y + 3, q.z))) - 0.62 + wave) * 45;
 }
 

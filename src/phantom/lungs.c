@@ -53,8 +53,8 @@ static double oblique(const struct plan *p, struct vec q, int side)
 static double minor(const struct plan *p, struct vec q)
 {
     double wave = 5 * sin(q.x / 33 + p->phase[5]) + 4 * sin(q.y / 29 + p->phase[6]);
-    double height =
-        -24 - 0.0035 * pow(q.x + 70, 2) - 0.0025 * pow(q.y + 40, 2) + 6 + wave;
+    double height = -24 - 0.0013 * pow(q.x + 60, 2) - 0.001 * pow(q.y + 30, 2) +
+                    0.12 * (q.y + 40) + 2 + wave;
     return (q.z - height) / 1.1;
 }
 
@@ -149,7 +149,7 @@ static enum status texture_init(struct lungs *l, const struct plan *p, struct er
 enum status lungs_init(struct lungs *l, const struct plan *p, const struct organs *o,
                        struct error *err)
 {
-    *l = (struct lungs){.texture_hu = p->texture_hu, .half_fissure_mm = 0.22};
+    *l = (struct lungs){.texture_hu = p->texture_hu, .half_fissure_mm = 0.18};
     struct vec low = plan_point(p, -142, -112, -245), high = plan_point(p, 142, 112, 125);
     struct organs_near near;
     void *scratch = NULL;

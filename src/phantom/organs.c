@@ -162,9 +162,9 @@ static void fat(struct builder *b)
     static const double AT[][6] = {
         {0, -42, 30, 20, 18, 55},     {0, -14, 80, 34, 30, 45},
         {6, -72, -62, 34, 17, 58},    {52, -70, -105, 26, 18, 14},
-        {-34, -62, -100, 26, 18, 16}, {3, 6, -4, 26, 16, 34},
-        {3, 14, -80, 16, 14, 70}};
-    for (int i = 0; i < 7; i++)
+        {-34, -62, -100, 26, 18, 16}, {3, 4, -6, 20, 12, 30},
+        {6, 19, -80, 9, 8, 70},       {14, -38, -112, 58, 40, 24}};
+    for (int i = 0; i < 8; i++)
         keep(b, &b->organs->clearance,
              shape_ball(plan_point(p, AT[i][0], AT[i][1], AT[i][2]),
                         vec(AT[i][3] + more - 4, AT[i][4] + more - 4, AT[i][5]), 0));
@@ -174,10 +174,10 @@ static void abdomen(struct builder *b)
 {
     const struct plan *p = b->plan;
     double down = -117 + p->dome_mm[1];
-    below(b, shape_ball(plan_point(p, 92, 40, down - 40), vec(34, 46, 50),
+    below(b, shape_ball(plan_point(p, 90, 36, down - 40), vec(40, 52, 56),
                         (float)(p->liver_hu - 6)));
     struct shape stomach =
-        shape_ball(plan_point(p, 52, -22, down - 38), vec(52, 40, 38), 35);
+        shape_ball(plan_point(p, 54, -24, down - 38), vec(66, 48, 46), 35);
     shape_turn(&stomach, vec(0.7, -0.3, 0.65));
     below(b, stomach);
     double gas = 15 + 9 * sin(p->phase[9]);
@@ -195,9 +195,15 @@ static void spinal_muscle(struct builder *b)
     for (int i = 0; i < 14; i++) {
         double z = 150 - 35 * i;
         struct vec from = chest_spine(p, z), to = chest_spine(p, z - 35);
-        both(b, shape_rod(plan_point(p, from.x, from.y + 33, z), 19 * mm,
-                          plan_point(p, to.x, to.y + 33, z - 35), 19 * mm,
-                          (float)p->muscle_hu));
+        for (int x = -1; x <= 1; x++)
+            both(b,
+                 shape_rod(plan_point(p, from.x + 21 * x, from.y + 33 + 12 * abs(x), z),
+                           (19 - 4 * abs(x)) * mm,
+                           plan_point(p, to.x + 21 * x, to.y + 33 + 12 * abs(x), z - 35),
+                           (19 - 4 * abs(x)) * mm, (float)p->muscle_hu));
+        keep(b, &b->organs->shapes,
+             shape_rod(plan_point(p, from.x, from.y, z), 15 * mm,
+                       plan_point(p, to.x, to.y, z - 35), 15 * mm, 75));
         keep(b, &b->organs->clearance,
              shape_rod(plan_point(p, from.x, from.y + 4, z), 19.5 * mm,
                        plan_point(p, to.x, to.y + 4, z - 35), 19.5 * mm, 0));
@@ -230,7 +236,7 @@ static double beyond(double v, double low, double high)
     return v < low ? low - v : v > high ? v - high : 0;
 }
 
-static const double FILLET_MM = 9;
+static const double FILLET_MM = 13;
 
 void organs_near_init(struct organs_near *n, const struct organs *o, double y, double z)
 {

@@ -113,7 +113,7 @@ static float above_table(const struct patient *p, struct vec at)
 {
     double x = at.x - 0.1 * p->table_y, y = at.y + p->plan.roll * at.x;
     double depth = y + x * x / 900 - p->table_y;
-    return (float)most(-depth, fabs(x) - 232);
+    return (float)-depth;
 }
 
 static void fill_node(const struct patient *p, struct vec at, float *node)
@@ -234,7 +234,7 @@ static void lung_row(const struct wall_painter *w, const struct block *b, int64_
     const struct lungs *l = &w->patient->lungs;
     const struct view *v = w->view;
     const int oblique = LUNGS_AT + CHANNEL_OBLIQUE, minor = LUNGS_AT + CHANNEL_MINOR;
-    const float half = (float)l->half_fissure_mm, pleura = -60;
+    const float half = (float)l->half_fissure_mm, pleura = -250;
     float major[MOST_PIXELS], small[MOST_PIXELS];
     block_row(b, LUNGS_AT + CHANNEL_TISSUE, j, out);
     for (int s = 0; s < v->subs; s += 2) {

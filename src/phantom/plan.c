@@ -11,10 +11,10 @@ static double about(struct random *r, double mean, double deviation)
 static void draw_body(struct plan *p, struct random *r)
 {
     p->female = random_chance(r, 0.45);
-    double size = p->female ? about(r, 0.93, 0.035) : about(r, 1.02, 0.04);
+    double size = p->female ? about(r, 0.97, 0.03) : about(r, 1.04, 0.035);
     p->scale.x = size * about(r, 1, 0.03);
     p->scale.y = size * about(r, 1, 0.045);
-    p->scale.z = size * about(r, 0.97, 0.05);
+    p->scale.z = size * about(r, 1, 0.04);
     p->mean_scale = cbrt(p->scale.x * p->scale.y * p->scale.z);
     p->fat_mm = exp(about(r, p->female ? 2.75 : 2.45, 0.38));
     p->muscle = about(r, p->female ? 0.82 : 1.05, 0.12);
@@ -24,7 +24,7 @@ static void draw_body(struct plan *p, struct random *r)
     p->barrel = about(r, 1, 0.04);
     p->arms = random_chance(r, 0.9) ? 1 : 0.45;
     for (int side = 0; side < 2; side++) {
-        p->dome_mm[side] = about(r, 0, 9);
+        p->dome_mm[side] = about(r, -3, 8);
         p->dome_bend[side] = about(r, 1, 0.2);
     }
 }
@@ -39,9 +39,9 @@ static void draw_organs(struct plan *p, struct random *r)
     p->lung_hu = about(r, -868, 16);
     p->gravity_hu = about(r, 45, 15);
     p->emphysema = random_chance(r, 0.3) ? random_between(r, 0.2, 1) : 0;
-    p->texture_hu = about(r, 22, 4);
-    p->murray = about(r, 2.4, 0.06);
-    p->vessel_mm = about(r, 0.31, 0.025);
+    p->texture_hu = about(r, 16, 3);
+    p->murray = about(r, 2.67, 0.05);
+    p->vessel_mm = about(r, 0.415, 0.025);
 }
 
 /* Contrast: none in most screening scans, else more in the vessels than in the tissue. */

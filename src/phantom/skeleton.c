@@ -89,7 +89,7 @@ static void rib(struct builder *b, int number, int side)
                    (number >= 5 ? 9.0 * (number - 4) * front * front : 4 * front);
         if (angle < -PI / 2 + 0.12)
             angle = -PI / 2 + 0.12;
-        struct vec q = chest_point(p, z, angle, number == 1 ? 3.5 : 5.5);
+        struct vec q = chest_point(p, z, angle, number == 1 ? 3.5 : 5.0);
         if (number <= 2 && t < 0.5)
             q.x *= 1 - 0.06 * (3 - number);
         q.x *= side;

@@ -142,11 +142,22 @@ static float wall_of(double radius)
     return (float)(0.16 * radius + 0.32);
 }
 
-static double depth(const struct grower *g, struct vec at)
+static double lung_at(const struct grower *g, double x, double y, double z)
 {
     float v[FIELD_CHANNELS];
-    field_sample(&g->lungs->field, at, v);
+    field_sample(&g->lungs->field, vec(x, y, z), v);
     return v[g->side == LUNG_RIGHT ? CHANNEL_RIGHT : CHANNEL_LEFT];
+}
+
+/* Distance to the growing lobe's lung, negative inside, and the way out of it. */
+static double depth(const struct grower *g, struct vec at, struct vec *out)
+{
+    const double e = 3;
+    *out = vec_unit(
+        vec(lung_at(g, at.x + e, at.y, at.z) - lung_at(g, at.x - e, at.y, at.z),
+            lung_at(g, at.x, at.y + e, at.z) - lung_at(g, at.x, at.y - e, at.z),
+            lung_at(g, at.x, at.y, at.z + e) - lung_at(g, at.x, at.y, at.z - e)));
+    return lung_at(g, at.x, at.y, at.z);
 }
 
 /* A branch from the tip to `to`, bent a little where it is long, with its bronchus. */
@@ -158,7 +169,7 @@ static struct tip extend(struct grower *g, struct tip tip, struct vec to, double
     struct vec any = vec(random_normal(&g->random), random_normal(&g->random),
                          random_normal(&g->random));
     struct vec side = vec_unit(vec_cross(way, any));
-    double bend = length * 0.06 * random_normal(&g->random);
+    double bend = length * 0.04 * random_normal(&g->random);
     struct vec beside = vec_sub(bfrom, from), along = vec_unit(way);
     beside = vec_unit(vec_step(beside, -vec_dot(beside, along), along));
     tip.generation++;
@@ -203,7 +214,7 @@ static struct vec widest(const struct vec *points, size_t n, struct vec centre,
     double xx = 0, yy = 0, zz = 0, xy = 0, xz = 0, yz = 0;
     for (size_t i = 0; i < n; i++) {
         struct vec d = vec_sub(points[i], centre);
-        d = vec_step(d, -0.65 * vec_dot(d, axis), axis);
+        d = vec_step(d, -0.8 * vec_dot(d, axis), axis);
         xx += d.x * d.x;
         yy += d.y * d.y;
         zz += d.z * d.z;
@@ -257,16 +268,16 @@ static struct vec child_end(struct grower *g, const struct tip *tip, struct vec 
     double inertia = 0.15 + 0.45 * share;
     struct vec along = vec_unit(vec_step(vec_unit(to), inertia, tip->along));
     double length = most(way * random_between(&g->random, 0.3, 0.46), 1.2);
-    double inside = depth(g, tip->at);
-    for (int i = 0; i < 5; i++) {
-        struct vec end = vec_step(tip->at, length, along);
-        double d = depth(g, end);
-        if (d < -1.5 || d < inside)
-            return end;
-        along = vec_unit(vec_add(along, vec_unit(to)));
-        length *= 0.75;
+    struct vec end = vec_step(tip->at, length, along);
+    const double inside = -(2.5 + calibre(g->plan, n));
+    for (int i = 0; i < 4; i++) {
+        struct vec out;
+        double d = depth(g, end, &out);
+        if (d < inside)
+            break;
+        end = vec_step(end, least(inside - d, -1), out);
     }
-    return vec_step(tip->at, length, vec_unit(to));
+    return end;
 }
 
 static void grow(struct grower *g, struct tip tip, struct vec *points, size_t n)
@@ -276,7 +287,10 @@ static void grow(struct grower *g, struct tip tip, struct vec *points, size_t n)
     struct vec centre = centre_of(points, n);
     struct vec axis = vec_unit(vec_sub(centre, tip.at));
     struct vec v = widest(points, n, centre, axis);
-    double share = random_between(&g->random, 0.22, 0.5);
+    /* Forks of two like branches, and twigs that leave a trunk. */
+    double share = random_chance(&g->random, 0.65)
+                       ? random_between(&g->random, 0.24, 0.5)
+                       : random_between(&g->random, 0.06, 0.2);
     if (random_chance(&g->random, 0.5))
         share = 1 - share;
     size_t k = (size_t)clamp(floor(share * (double)n + 0.5), 1, (double)n - 1);

@@ -16,7 +16,7 @@ struct view view_of(const struct geometry *g)
     v.rz = vec_scale(xy, 1 / volume);
     double area = vec_length(xy);
     v.pixel = sqrt(area);
-    v.subs = (int)clamp(ceil(fabs(volume) / area / v.pixel / 1.3), 1, 6);
+    v.subs = (int)clamp(ceil(fabs(volume) / area / v.pixel / 1.7), 1, 6);
     v.part = cbrt(fabs(volume) / v.subs);
     return v;
 }

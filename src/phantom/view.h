@@ -43,7 +43,8 @@ void view_box(const struct view *v, const struct box *b, struct vec *low,
               struct vec *high);
 
 /* Shares of the way from a to b, within [*low, *high], that pass `at` within reach. */
-static inline int view_clip(double a, double b, double at, double reach, double *low, double *high)
+static inline int view_clip(double a, double b, double at, double reach, double *low,
+                            double *high)
 {
     double d = b - a;
     if (fabs(d) < 1e-9)
