@@ -81,7 +81,12 @@ enum status cache_open(const struct cache_options *o, struct cache **out,
     c = NULL;
 out:
     cache_close(c);
-    return status == STATUS_STAGE_IO ? STATUS_JOB_CONFIG : status;
+    if (status == STATUS_STAGE_IO) { /* a folder that was given cannot be used */
+        status = STATUS_JOB_CONFIG;
+        if (err)
+            err->code = status;
+    }
+    return status;
 }
 
 void cache_close(struct cache *c)

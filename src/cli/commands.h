@@ -6,6 +6,7 @@
 int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_phantom(int argc, char **argv);
+int command_cache(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_froc(int argc, char **argv);

@@ -23,7 +23,7 @@ enum { SETTINGS_SUBSETS = 10 };
  * the structure. Fields are named as the keys. */
 struct settings {
     struct {
-        bool detect;
+        bool prepare, detect;
     } stages;
     char *mode; /* "book", "fixed" */
     int64_t seed;
@@ -35,6 +35,10 @@ struct settings {
         char *annotations, *candidates, *excluded, *seriesuids, *malignancy;
         bool allow_outside;
     } dataset;
+    struct {
+        char *dir, *local;
+        double quota_gb; /* 0: no bound */
+    } cache;
     struct {
         char *method; /* "network", "threshold", "candidates" */
         char *network, *weights;

@@ -39,6 +39,15 @@ const struct key keys[] = {
     {"dataset.allow_outside", KEY_BOOLEAN, 0, AT(dataset.allow_outside), "false",
      .help = "let a header name voxels outside the folder of the header"},
 
+    {"cache.dir", KEY_PATH, 0, AT(cache.dir), "",
+     .help = "the volume cache, visible to all ranks; made when it is not there"},
+    {"cache.local", KEY_PATH, 0, AT(cache.local), "",
+     .help = "a folder of each node that scans of the cache are copied to when they are "
+             "read; none: they are read where they are"},
+    {"cache.quota_gb", KEY_NUMBER, 0, AT(cache.quota_gb), "0", RANGE(0, 1e9),
+     .help =
+         "least recently used scans are removed from the cache beyond this; 0: never"},
+
     {"segment.method", KEY_CHOICE, KEY_BINDS, AT(segment.method), "network",
      ONE_OF("network", "threshold", "candidates"),
      .help = "find candidates with the network, find bright blobs in the lungs without "
@@ -109,6 +118,7 @@ const struct key keys[] = {
 const size_t key_count = sizeof(keys) / sizeof(keys[0]);
 
 const struct stage_name stage_names[] = {
+    {"prepare", offsetof(struct settings, stages.prepare)},
     {"detect", offsetof(struct settings, stages.detect)},
 };
 
@@ -116,7 +126,7 @@ const size_t stage_count = sizeof(stage_names) / sizeof(stage_names[0]);
 
 bool stage_is_planned(const char *name)
 {
-    static const char *const planned[] = {"prepare", "train", "score", "report"};
+    static const char *const planned[] = {"train", "score", "report"};
     for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
         if (strcmp(name, planned[i]) == 0)
             return true;

@@ -78,6 +78,17 @@ out:
     return status;
 }
 
+static enum status open_cache(struct detector *d, struct error *err)
+{
+    const struct settings *s = d->settings;
+    struct cache_options o = {.folder = s->cache.dir,
+                              .local = s->cache.local,
+                              .quota_bytes = (int64_t)(s->cache.quota_gb * 1e9),
+                              .hold = true};
+    enum status status = cache_open(&o, &d->cache, err);
+    return status == STATUS_OK ? status : error_prefix(err, "cache.dir");
+}
+
 enum status detector_new(const struct settings *s, enum isa isa, int threads,
                          const char *heatmap_folder, detector_poll *poll, void *context,
                          struct detector **out, struct error *err)
@@ -101,7 +112,10 @@ enum status detector_new(const struct settings *s, enum isa isa, int threads,
     d->poll = poll;
     d->context = context;
     TRY(scan_reader_new(&reader, &d->reader, err));
-    TRY(open_models(d, err));
+    if (s->stages.prepare)
+        TRY(open_cache(d, err));
+    if (s->stages.detect)
+        TRY(open_models(d, err));
     *out = d;
     d = NULL;
 out:
@@ -114,6 +128,7 @@ void detector_free(struct detector *d)
     if (!d)
         return;
     scan_reader_free(d->reader);
+    cache_close(d->cache);
     segmenter_free(d->segmenter);
     classifier_free(d->classifier);
     classifier_free(d->malignancy);

@@ -23,6 +23,7 @@ struct order {
     struct task task;
     struct hash128
         identity; /* of OPEN: what the scan's files were when it was recorded */
+    int subset;
     const char *seriesuid, *path;
     const void *payload; /* GROUP: masks slab after slab; CLASSIFY: struct candidate [] */
     size_t bytes;
@@ -37,9 +38,15 @@ const char *timing_name(enum timing t);
 
 struct detector;
 
-/* Opens the models and lists that the settings name. Errors: STATUS_JOB_CONFIG, ... Not
- * collective: the caller agrees. `threads` computing threads; heatmaps go to
- * `heatmap_folder`. */
+/* What PREPARE leaves. */
+struct prepare_result {
+    int64_t file_bytes, voxel_bytes; /* in the cache; as int16 */
+    int32_t written, repaired;
+};
+
+/* Opens the models, lists and the cache that the stages of the settings need. Errors:
+ * STATUS_JOB_CONFIG, ... Not collective: the caller agrees. `threads` computing threads;
+ * heatmaps go to `heatmap_folder`. */
 enum status detector_new(const struct settings *s, enum isa isa, int threads,
                          const char *heatmap_folder, detector_poll *poll, void *context,
                          struct detector **out, struct error *err);

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "cache/cache.h"
 #include "ct/lists.h"
 #include "nn/model.h"
 #include "run/detector.h"
@@ -23,6 +24,7 @@ struct detector {
     void *context;
 
     struct scan_reader *reader;
+    struct cache *cache; /* NULL: nothing is prepared */
     struct model *segment_model, *classify_model, *malignancy_model; /* NULL: none */
     struct candidate_list listed;
     struct hash128 listed_content;
@@ -31,6 +33,10 @@ struct detector {
     int64_t segmenter_size[2];
     double timings[TIMING_COUNT];
 };
+
+/* TASK_PREPARE, of the scan that the reader has open. */
+enum status detector_prepare(struct detector *d, const struct order *o, void **payload,
+                             size_t *bytes, struct error *err);
 
 static inline bool detector_is_book(const struct settings *s)
 {

@@ -355,7 +355,8 @@ out:
 enum status detector_do(struct detector *d, const struct order *o, void **payload,
                         size_t *bytes, const char **stage, struct error *err)
 {
-    static const char *const stages[] = {"load", "segment", "group", "classify"};
+    static const char *const stages[] = {"load", "segment", "group", "classify",
+                                         "prepare"};
     enum status status = STATUS_OK;
     *payload = NULL;
     *bytes = 0;
@@ -374,6 +375,9 @@ enum status detector_do(struct detector *d, const struct order *o, void **payloa
         break;
     case TASK_CLASSIFY:
         status = do_classify(d, o, payload, bytes, err);
+        break;
+    case TASK_PREPARE:
+        status = detector_prepare(d, o, payload, bytes, err);
         break;
     }
 out:

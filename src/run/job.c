@@ -66,14 +66,9 @@ static void expired(void *context, const char *description, double seconds)
 
 /* --- prepare --- */
 
-static enum status check_settings(const struct settings *s, struct error *err)
+/* What finding nodules needs. */
+static enum status check_detection(const struct settings *s, struct error *err)
 {
-    if (!s->stages.detect)
-        return error_set(err, STATUS_JOB_CONFIG, "stages: there is nothing to do");
-    if (!s->dataset.root[0] == !s->dataset.scan[0])
-        return error_set(err, STATUS_JOB_CONFIG,
-                         "give either dataset.root=TREE or dataset.scan=FILE%s",
-                         s->dataset.root[0] ? ", not both" : "");
     if (stage_uses_network(s) && !s->segment.weights[0])
         return error_set(
             err, STATUS_JOB_CONFIG,
@@ -95,6 +90,21 @@ static enum status check_settings(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
+static enum status check_settings(const struct settings *s, struct error *err)
+{
+    if (!s->stages.detect && !s->stages.prepare)
+        return error_set(err, STATUS_JOB_CONFIG, "stages: there is nothing to do");
+    if (!s->dataset.root[0] == !s->dataset.scan[0])
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "give either dataset.root=TREE or dataset.scan=FILE%s",
+                         s->dataset.root[0] ? ", not both" : "");
+    if (s->stages.prepare && !s->cache.dir[0])
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "cache.dir is not given: the stage prepare needs a folder for "
+                         "the volume cache");
+    return s->stages.detect ? check_detection(s, err) : STATUS_OK;
+}
+
 static enum status open_dataset(struct job *j, struct error *err)
 {
     const struct settings *s = j->settings;
@@ -112,8 +122,10 @@ static enum status make_schedule(struct job *j, struct error *err)
     for (size_t i = 0; i < j->dataset.count; i++)
         scans[i] = (struct schedule_scan){j->dataset.scans[i].subset,
                                           j->dataset.scans[i].bytes + 1};
-    status = schedule_new(scans, j->dataset.count, DATASET_SUBSETS, workers, &j->schedule,
-                          err);
+    TRY(schedule_new(scans, j->dataset.count, DATASET_SUBSETS, workers, &j->schedule,
+                     err));
+    if (j->settings->stages.prepare)
+        schedule_prepare(j->schedule, !j->settings->stages.detect);
 out:
     free(scans);
     return status;
@@ -179,7 +191,7 @@ static enum status prepare_master(struct job *j, struct error *err)
     TRY(run_folder_claim(&j->folder, j->settings, err));
     TRY(open_ledger(j, err));
     TRY(make_progress(j, err));
-    if (!j->settings->classify.weights[0])
+    if (j->settings->stages.detect && !j->settings->classify.weights[0])
         log_info("without classify.weights, probabilities are the score of the blobs "
                  "(segment.method \"threshold\")");
     j->master = (struct master){.comm = j->comm,
@@ -194,22 +206,30 @@ out:
     return status;
 }
 
-/* A worker; `output` exists by now. Network file systems may take a moment to show it. */
-static enum status prepare_worker(struct job *j, struct error *err)
+/* Network file systems may take a moment to show what rank 0 has made. */
+static enum status wait_to_see(const struct job *j, const char *key, const char *folder,
+                               const char *made, struct error *err)
 {
     static const double patience = 20, pause = 0.2;
+    for (double start = clock_seconds(); !file_exists(made); clock_sleep(pause))
+        if (clock_seconds() - start > patience)
+            return error_set(err, STATUS_JOB_CONFIG,
+                             "%s: host %s does not see %s: it has to be on a file system "
+                             "that all hosts share",
+                             key, j->comm->host, folder);
+    return STATUS_OK;
+}
+
+/* A worker; `output` exists by now, and so does the cache. */
+static enum status prepare_worker(struct job *j, struct error *err)
+{
     enum status status = STATUS_OK;
     char *file = NULL;
     TRY(path_join(j->settings->output, "job.cfg", &file, err));
-    for (double start = clock_seconds(); !file_exists(file); clock_sleep(pause))
-        if (clock_seconds() - start > patience) {
-            status = error_set(
-                err, STATUS_JOB_CONFIG,
-                "output: host %s does not see %s: the run directory has to be on "
-                "a file system that all hosts share",
-                j->comm->host, j->settings->output);
-            goto out;
-        }
+    TRY(wait_to_see(j, "output", j->settings->output, file, err));
+    if (j->settings->stages.prepare)
+        TRY(wait_to_see(j, "cache.dir", j->settings->cache.dir, j->settings->cache.dir,
+                        err));
     TRY(path_join(j->settings->output, "heatmaps", &j->folder.heatmaps, err));
     j->worker = (struct worker){
         .comm = j->comm, .settings = j->settings, .watchdog = j->watchdog};
@@ -290,7 +310,7 @@ static struct assembly assembly_of(struct job *j)
 static enum status store_together(struct job *j, struct error *err)
 {
     struct assembly a = assembly_of(j);
-    enum status status = assembly_store(&a, err);
+    enum status status = j->settings->stages.detect ? assembly_store(&a, err) : STATUS_OK;
     if (status != STATUS_OK)
         return status;
     return usage_report(j->comm, is_master(j) ? &j->folder : NULL,
@@ -320,13 +340,15 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
     enum status status = STATUS_OK;
     struct assembly a = assembly_of(j);
     size_t quarantined;
-    progress_show(j->progress, schedule_counts(j->schedule), "assemble", true);
+    progress_show(j->progress, schedule_counts(j->schedule),
+                  j->settings->stages.detect ? "assemble" : "prepare", true);
     master_tell(&j->master, SAYS_ASSEMBLE, 0, NULL, 0);
     TRY(store_together(j, err));
     j->ping_time = clock_seconds();
     watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
                  "writing the lists");
-    TRY(assembly_lists(&a, still_alive, j, err));
+    if (j->settings->stages.detect)
+        TRY(assembly_lists(&a, still_alive, j, err));
     TRY(assembly_quarantine(&j->folder, j->ledger, err));
     ledger_quarantined(j->ledger, &quarantined);
     *exit_code = quarantined > 0 ? EXIT_QUARANTINED : 0;
@@ -334,6 +356,16 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
 out:
     watchdog_disarm(j->watchdog);
     return status;
+}
+
+static void report_cache(const struct job *j)
+{
+    const struct ledger_prepared p = ledger_prepared(j->ledger);
+    log_info("%s: %lld scans prepared, %lld of them written, %lld again since they were "
+             "damaged; %.2f GB, %.3f of the voxels' size",
+             j->settings->cache.dir, (long long)p.scans, (long long)p.written,
+             (long long)p.repaired, (double)p.file_bytes * 1e-9,
+             p.voxel_bytes > 0 ? (double)p.file_bytes / (double)p.voxel_bytes : 0);
 }
 
 /* What a person wants to know at the end. */
@@ -345,6 +377,8 @@ static void report(const struct job *j, int exit_code)
     log_info("%s: %lld scans, %lld quarantined, %lld done by an earlier start, %s",
              j->folder.path, (long long)c.scans, (long long)c.quarantined,
              (long long)ledger_restored(j->ledger), spent);
+    if (j->settings->stages.prepare)
+        report_cache(j);
     if (exit_code == EXIT_QUARANTINED)
         log_info("quarantine.csv names what was left out and why");
 }

@@ -27,6 +27,7 @@ struct ledger {
     struct quarantined *quarantined;
     size_t quarantined_count, quarantined_capacity;
     int64_t restored; /* scans that an earlier start had finished */
+    struct ledger_prepared prepared;
 };
 
 /* --- finding scans by the hash of their seriesuid --- */
@@ -268,6 +269,7 @@ enum status ledger_order(struct ledger *l, const struct task *t, struct order *o
     *payload = NULL;
     *o = (struct order){.task = *t,
                         .identity = b->identity,
+                        .subset = scan->subset,
                         .seriesuid = scan->seriesuid,
                         .path = scan->path};
     if (t->kind == TASK_GROUP) {
@@ -435,6 +437,23 @@ out:
     return status;
 }
 
+/* Nothing is recorded: that a scan is prepared stands in the cache, and a restart looks
+ * there. */
+static enum status enter_prepared(struct ledger *l, const struct task *t,
+                                  const void *payload, size_t bytes, struct error *err)
+{
+    struct prepare_result r;
+    bool finished;
+    CHECK(bytes == sizeof r);
+    memcpy(&r, payload, sizeof r);
+    l->prepared.scans++;
+    l->prepared.written += r.written;
+    l->prepared.repaired += r.repaired;
+    l->prepared.file_bytes += r.file_bytes;
+    l->prepared.voxel_bytes += r.voxel_bytes;
+    return schedule_done(l->schedule, t, 0, &finished, err);
+}
+
 enum status ledger_enter(struct ledger *l, const struct task *t, const void *payload,
                          size_t bytes, struct error *err)
 {
@@ -443,6 +462,8 @@ enum status ledger_enter(struct ledger *l, const struct task *t, const void *pay
     struct journal_record r;
     if (schedule_state(l->schedule, t->scan) == SCAN_QUARANTINED)
         return book(l, t, 0, err); /* late: its worker is free again, no more */
+    if (t->kind == TASK_PREPARE)
+        return enter_prepared(l, t, payload, bytes, err);
     if (t->kind == TASK_OPEN)
         return enter_open(l, t, payload, bytes, err);
     TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1,
@@ -481,6 +502,11 @@ const struct quarantined *ledger_quarantined(const struct ledger *l, size_t *cou
 {
     *count = l->quarantined_count;
     return l->quarantined;
+}
+
+struct ledger_prepared ledger_prepared(const struct ledger *l)
+{
+    return l->prepared;
 }
 
 int64_t ledger_restored(const struct ledger *l)

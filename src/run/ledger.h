@@ -62,6 +62,13 @@ enum status ledger_quarantine(struct ledger *l, int64_t scan, const char *series
 const struct quarantined *ledger_quarantined(const struct ledger *l, size_t *count);
 bool ledger_is_quarantined(const struct ledger *l, int64_t scan);
 
+/* What this start prepared. */
+struct ledger_prepared {
+    int64_t scans, written, repaired;
+    int64_t file_bytes, voxel_bytes;
+};
+struct ledger_prepared ledger_prepared(const struct ledger *l);
+
 /* Scans that an earlier start had finished. */
 int64_t ledger_restored(const struct ledger *l);
 

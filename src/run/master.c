@@ -58,6 +58,12 @@ static void stop(struct loop *l, const struct error *reason)
     memcpy(&l->reason, reason, sizeof l->reason);
 }
 
+/* What progress says the job is doing. */
+static const char *at_work(const struct master *m)
+{
+    return m->settings->stages.detect ? "detect" : "prepare";
+}
+
 static void stop_when_asked(struct loop *l)
 {
     struct error reason;
@@ -128,7 +134,7 @@ static void sync_now_and_then(struct loop *l)
     l->synced = now;
     if (ledger_sync(l->m->ledger, &err) != STATUS_OK)
         stop(l, &err);
-    progress_show(l->m->progress, schedule_counts(l->m->schedule), "detect", false);
+    progress_show(l->m->progress, schedule_counts(l->m->schedule), at_work(l->m), false);
 }
 
 /* --- a master with workers --- */
@@ -303,7 +309,7 @@ enum status master_poll(void *context)
 {
     struct master *m = context;
     watchdog_touch(m->watchdog);
-    progress_show(m->progress, schedule_counts(m->schedule), "detect", false);
+    progress_show(m->progress, schedule_counts(m->schedule), at_work(m), false);
     return interrupt_wanted() ? STATUS_JOB_INTERRUPTED : STATUS_OK;
 }
 
@@ -349,7 +355,7 @@ enum status master_run(struct master *m, struct detector *detector, struct error
 {
     struct loop l = {.m = m, .synced = clock_seconds()};
     enum status status = STATUS_OK;
-    progress_show(m->progress, schedule_counts(m->schedule), "detect", false);
+    progress_show(m->progress, schedule_counts(m->schedule), at_work(m), false);
     hold_quarantine(&l); /* what the data set left out before any work */
     if (detector)
         work_alone(&l, detector);

@@ -13,6 +13,7 @@ enum {
     HEADER_BYTES = 500,
     ROW_BYTES = 330 /* of a candidate: in its truth and in two lists */
 };
+static const double SAMPLING_SECONDS = 10;
 /* Noise packs to this share of its size; masks nearly vanish. */
 static const double PACKED = 0.62, COMPRESSED = 0.15, MASK_BYTES_A_VOXEL = 0.015;
 
@@ -24,76 +25,92 @@ static double bytes_of(const struct phantom_options *o, double voxels)
 }
 
 static enum status voxels_of(const struct phantom_item *item,
-                             const struct phantom_options *o, double *voxels,
+                             const struct phantom_options *o, int64_t *voxels,
                              struct error *err)
 {
-    enum status status = STATUS_OK;
-    if (item->source) {
-        const struct volume_options options = {.allow_outside = false};
-        struct volume *v = NULL;
-        TRY(volume_open(item->source, &options, &v, err));
-        *voxels = (double)geometry_voxels(volume_geometry(v));
-        volume_close(v);
-        return STATUS_OK;
-    }
-    struct synthesis s;
-    status = synthesis_init(&s, &o->size, o->seed, item->index, err);
-    if (status == STATUS_OK)
-        *voxels = (double)geometry_voxels(&s.scanner.grid);
-    synthesis_release(&s);
-out:
-    return status;
+    const struct volume_options options = {.allow_outside = false};
+    struct volume *v;
+    if (!item->source)
+        return synthesis_measure(&o->size, o->seed, item->index, voxels, err);
+    enum status status = volume_open(item->source, &options, &v, err);
+    if (status != STATUS_OK)
+        return status;
+    *voxels = geometry_voxels(volume_geometry(v));
+    volume_close(v);
+    return STATUS_OK;
 }
 
 enum status phantom_estimate(const struct phantom_items *l,
-                             const struct phantom_options *o, struct phantom_estimate *e,
-                             struct error *err)
+                             const struct phantom_options *o, double seconds,
+                             struct phantom_estimate *e, struct error *err)
 {
-    enum status status = STATUS_OK;
     double start = clock_seconds();
     size_t samples = l->count < SAMPLES ? l->count : SAMPLES;
     *e = (struct phantom_estimate){0};
     for (size_t i = 0; i < samples; i++) {
-        double voxels = 0;
-        status = voxels_of(&l->items[i * l->count / samples], o, &voxels, err);
-        if (status_is_item(status)) {
-            status = STATUS_OK; /* said when it is its turn */
-            continue;
-        }
+        int64_t voxels;
+        enum status status =
+            voxels_of(&l->items[i * l->count / samples], o, &voxels, err);
+        if (status_is_item(status))
+            continue; /* said when it is its turn */
         if (status != STATUS_OK)
             return status;
-        e->voxels += voxels;
+        e->voxels += (double)voxels;
         e->sampled++;
+        if (clock_seconds() - start > seconds)
+            break;
     }
     if (e->sampled == 0)
         return STATUS_OK;
-    double share = (double)l->count / (double)e->sampled;
-    e->voxels *= share;
-    e->bytes = bytes_of(o, e->voxels / (double)l->count) * (double)l->count;
-    e->seconds = (clock_seconds() - start) * share;
-    return status;
+    double mean = e->voxels / (double)e->sampled;
+    e->voxels = mean * (double)l->count;
+    e->bytes = bytes_of(o, mean) * (double)l->count;
+    return STATUS_OK;
 }
 
-/* Seconds a voxel of one core: some slices of three heights of a scan in the middle of
- * the list. */
+/* What of one scan takes how long, on one core. */
+struct pace {
+    double scan; /* seconds: the patient and the findings */
+    double voxel;
+};
+
+/* From some slices of three heights of a scan in the middle of the list. */
 static enum status probe(const struct phantom_items *l, const struct phantom_options *o,
-                         double *seconds, struct error *err)
+                         struct pace *pace, struct error *err)
 {
     enum status status = STATUS_OK;
     struct synthesis s;
-    double voxels = 0;
+    double voxels = 0, start = clock_seconds();
     TRY(synthesis_init(&s, &o->size, o->seed, l->items[l->count / 2].index, err));
     const int64_t *size = s.scanner.grid.size;
-    double start = clock_seconds();
+    pace->scan = clock_seconds() - start;
+    start = clock_seconds();
     for (int part = 1; part <= 3; part++) {
         int64_t n = size[0] < PROBE_SLICES ? size[0] : PROBE_SLICES;
         TRY(synthesis_probe(&s, part * (size[0] - n) / 4, n, err));
         voxels += (double)(n * size[1] * size[2]);
     }
-    *seconds = (clock_seconds() - start) / voxels;
+    pace->voxel = (clock_seconds() - start) / voxels;
 out:
     synthesis_release(&s);
     return status;
+}
+
+static enum status print_time(const struct phantom_items *l,
+                              const struct phantom_options *o,
+                              const struct phantom_estimate *e, int ranks,
+                              struct error *err)
+{
+    char text[32];
+    struct pace pace;
+    enum status status = probe(l, o, &pace, err);
+    if (status != STATUS_OK)
+        return status;
+    double seconds = e->voxels * pace.voxel + (double)l->count * pace.scan;
+    clock_describe(seconds / ranks, text, sizeof text);
+    printf("about %s on %d rank%s, %.1f Mvoxel/s each, if the disk keeps up\n", text,
+           ranks, ranks > 1 ? "s" : "", e->voxels / seconds / 1e6);
+    return STATUS_OK;
 }
 
 enum status phantom_dry(const struct phantom_items *l, const struct phantom_options *o,
@@ -101,10 +118,8 @@ enum status phantom_dry(const struct phantom_items *l, const struct phantom_opti
 {
     enum status status = STATUS_OK;
     struct phantom_estimate e;
-    double a_voxel = 0;
-    char text[32];
     TRY(phantom_folder_check(o, err));
-    TRY(phantom_estimate(l, o, &e, err));
+    TRY(phantom_estimate(l, o, SAMPLING_SECONDS, &e, err));
     int64_t room = phantom_folder_room(o);
     printf("%s: %zu scans, %.0f Mvoxel, %.1f GB", o->folder, l->count, e.voxels / 1e6,
            e.bytes / 1e9);
@@ -112,13 +127,8 @@ enum status phantom_dry(const struct phantom_items *l, const struct phantom_opti
         printf(" (%.1f GB are free%s)", (double)room / 1e9,
                (double)room < e.bytes ? ": NOT ENOUGH" : "");
     printf("\n");
-    if (!o->implant) {
-        TRY(probe(l, o, &a_voxel, err));
-        double seconds = (e.voxels * a_voxel + e.seconds) / ranks;
-        clock_describe(seconds, text, sizeof text);
-        printf("about %s on %d rank%s at %.1f Mvoxel/s each, without the disk's time\n",
-               text, ranks, ranks > 1 ? "s" : "", 1e-6 / a_voxel);
-    }
+    if (!o->implant)
+        TRY(print_time(l, o, &e, ranks, err));
     printf("nothing was written\n");
 out:
     return status;

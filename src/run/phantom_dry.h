@@ -6,15 +6,14 @@
 
 struct phantom_estimate {
     double voxels, bytes; /* of all scans */
-    double seconds;       /* of one core, voxels aside: patients, findings, lists */
-    size_t sampled;       /* scans that were looked at, of all */
+    size_t sampled;       /* scans that were looked at */
 };
 
-/* From the grids of a few scans, evenly spread. Errors: STATUS_STAGE_MEMORY;
- * STATUS_ITEM_* for a copy's source. */
+/* From the grids of some scans, evenly spread, as many as can be looked at in so many
+ * seconds. Errors: STATUS_STAGE_MEMORY. */
 enum status phantom_estimate(const struct phantom_items *l,
-                             const struct phantom_options *o, struct phantom_estimate *e,
-                             struct error *err);
+                             const struct phantom_options *o, double seconds,
+                             struct phantom_estimate *e, struct error *err);
 
 /* Prints the plan on stdout, with the time that a few slices took. Makes no file. Errors
  * as above, and STATUS_JOB_CONFIG when the folder could not be used. */

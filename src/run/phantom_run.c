@@ -12,6 +12,7 @@
 #include "run/phantom_work.h"
 
 enum { EXIT_LEFT_OUT = 3 };
+static const double SAMPLING_SECONDS = 2;
 
 /* Refuses to start what the disk cannot hold. */
 static enum status check_room(const struct phantom_items *l,
@@ -23,7 +24,7 @@ static enum status check_room(const struct phantom_items *l,
     int64_t room = phantom_folder_room(o);
     if (lacking == 0 || room < 0)
         return STATUS_OK;
-    TRY(phantom_estimate(l, o, &e, err));
+    TRY(phantom_estimate(l, o, SAMPLING_SECONDS, &e, err));
     double needed = e.bytes * (double)lacking / (double)l->count;
     if (needed > (double)room)
         status = error_set(err, STATUS_STAGE_IO,

@@ -102,7 +102,7 @@ static void show(const struct work *w, bool final)
 {
     double elapsed = clock_seconds() - w->start;
     char left[32] = "";
-    if (w->all.scans > 0)
+    if (w->all.scans > 0 && w->all.scans < (double)w->lacking)
         clock_describe(elapsed / w->all.scans * ((double)w->lacking - w->all.scans), left,
                        sizeof left);
     log_progress(final, "phantoms: %.0f of %zu scans, %.1f Mvoxel/s%s%s", w->all.scans,
@@ -151,7 +151,8 @@ static void tell(struct work *w, const struct news *before, bool ended)
     }
     n.ended = 0;
     add(w, &n);
-    show(w, false);
+    if (n.scans > 0)
+        show(w, false);
     listen(w, ended);
 }
 

@@ -5,6 +5,7 @@
 struct order_head {
     struct task task;
     struct hash128 identity;
+    int64_t subset;
     uint64_t seriesuid_bytes, path_bytes, payload_bytes; /* texts with their NUL */
 };
 
@@ -13,8 +14,9 @@ struct order_head {
 enum status order_pack(const struct order *o, void **out, size_t *bytes,
                        struct error *err)
 {
-    struct order_head head = {o->task, o->identity, strlen(o->seriesuid) + 1,
-                              strlen(o->path) + 1, o->bytes};
+    struct order_head head = {
+        o->task, o->identity, o->subset, strlen(o->seriesuid) + 1, strlen(o->path) + 1,
+        o->bytes};
     *bytes = sizeof head + o->bytes + head.seriesuid_bytes + head.path_bytes;
     enum status status = memory_new(*bytes, 1, "order", out, err);
     if (status != STATUS_OK)
@@ -41,6 +43,7 @@ void order_unpack(const void *payload, size_t bytes, struct order *o)
     p += sizeof head;
     *o = (struct order){.task = head.task,
                         .identity = head.identity,
+                        .subset = (int)head.subset,
                         .payload = p,
                         .bytes = head.payload_bytes};
     o->seriesuid = p + head.payload_bytes;

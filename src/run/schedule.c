@@ -21,12 +21,12 @@ enum task_state { TO_DO, GIVEN, DONE };
 
 struct scan_plan {
     int64_t work;
-    uint8_t *tasks; /* of the present stage; NULL while it is OPEN */
+    uint8_t *tasks; /* of the present stage; NULL while it is PREPARE or OPEN */
     int64_t task_count, to_do, remaining;
     int32_t subset;
     uint8_t state, stage;
     uint8_t
-        open_task; /* the one task of OPEN, so that waiting scans need no allocation */
+        single; /* the one task of PREPARE or OPEN: waiting scans need no allocation */
 };
 
 struct queue {
@@ -51,6 +51,7 @@ struct schedule {
     int64_t *working; /* scans in work */
     size_t working_count, working_capacity;
     int64_t finished, quarantined, restored, work, work_finished, work_restored;
+    bool prepares_alone;
 };
 
 /* --- queues --- */
@@ -134,7 +135,7 @@ static enum status scan_enter(struct scan_plan *p, enum task_kind stage, int64_t
 
 static uint8_t *task_state(struct scan_plan *p, int64_t part)
 {
-    return p->stage == TASK_OPEN ? &p->open_task : &p->tasks[part];
+    return p->tasks ? &p->tasks[part] : &p->single;
 }
 
 static void leave_work(struct schedule *s, int64_t scan)
@@ -251,6 +252,13 @@ void schedule_free(struct schedule *s)
     free(s);
 }
 
+void schedule_prepare(struct schedule *s, bool alone)
+{
+    s->prepares_alone = alone;
+    for (int64_t i = 0; i < s->count; i++)
+        s->scans[i].stage = TASK_PREPARE;
+}
+
 bool schedule_next(struct schedule *s, int worker, struct task *out)
 {
     struct assignment *a = &s->workers[worker];
@@ -302,6 +310,13 @@ enum status schedule_done(struct schedule *s, const struct task *t, int64_t part
         return STATUS_OK;
 
     switch (t->kind) {
+    case TASK_PREPARE:
+        if (s->prepares_alone)
+            break;
+        p->stage = TASK_OPEN;
+        p->single = TO_DO;
+        p->to_do = p->remaining = 1;
+        return STATUS_OK;
     case TASK_OPEN:
         if (parts > 0)
             return scan_enter(p, TASK_SEGMENT, parts, err);
@@ -362,7 +377,7 @@ bool schedule_is_finished(const struct schedule *s)
 struct schedule_counts schedule_counts(const struct schedule *s)
 {
     /* How much of a scan's work each stage is, in hundredths; measured on a real scan. */
-    static const int before[] = {0, 1, 52, 54}, share[] = {1, 51, 2, 46};
+    static const int before[] = {0, 1, 52, 54, 0}, share[] = {1, 51, 2, 46, 0};
     struct schedule_counts c = {
         .scans = s->count,
         .finished = s->finished,

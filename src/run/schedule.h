@@ -4,9 +4,11 @@
  *
  * A scan goes through tasks; each is done by one worker and leaves one record:
  *
- *   OPEN ──> SEGMENT slab 0..S-1 ──> GROUP ──> CLASSIFY batch 0..B-1 ──> finished
+ *   [PREPARE ──>] OPEN ──> SEGMENT slab 0..S-1 ──> GROUP ──> CLASSIFY batch 0..B-1 ──>
+ * finished
  *
- * S is known when OPEN is done (0: straight to GROUP), B when GROUP is (0: finished).
+ * S is known when OPEN is done (0: straight to GROUP), B when GROUP is (0: finished). A
+ * job that prepares the volume cache has PREPARE first, or alone.
  * Tasks of one kind are independent of one another. A worker goes on with its scan as
  * long as that has a task to give; then it takes the largest waiting scan of its own
  * subsets, then of the subset with most work left, and when no scan waits it helps with
@@ -25,7 +27,7 @@
 
 #include "base/status.h"
 
-enum task_kind { TASK_OPEN, TASK_SEGMENT, TASK_GROUP, TASK_CLASSIFY };
+enum task_kind { TASK_OPEN, TASK_SEGMENT, TASK_GROUP, TASK_CLASSIFY, TASK_PREPARE };
 
 struct task {
     enum task_kind kind;
@@ -48,6 +50,10 @@ struct schedule;
 enum status schedule_new(const struct schedule_scan *scans, size_t count, int subsets,
                          int workers, struct schedule **out, struct error *err);
 void schedule_free(struct schedule *s);
+
+/* Every scan begins with PREPARE, and ends with it when that is all there is to do.
+ * Before any other call. */
+void schedule_prepare(struct schedule *s, bool alone);
 
 /* A task for an idle worker; false when there is none for it now. */
 bool schedule_next(struct schedule *s, int worker, struct task *out);

@@ -243,6 +243,31 @@ static void workers_die_and_come_back_and_every_scan_is_done(void **state)
     schedule_free(s.schedule);
 }
 
+static void preparing_comes_first_or_is_all(void **state)
+{
+    (void)state;
+    static struct simulation s;
+    begin(&s, 50, 7, 3);
+    schedule_prepare(s.schedule, false);
+    run(&s);
+    for (int64_t i = 0; i < s.scans; i++)
+        s.done[i]--;
+    check_all_done(&s);
+    schedule_free(s.schedule);
+
+    begin(&s, 50, 7, 3);
+    schedule_prepare(s.schedule, true);
+    struct task t;
+    assert_true(schedule_next(s.schedule, 0, &t));
+    assert_int_equal(t.kind, TASK_PREPARE);
+    schedule_release(s.schedule, 0);
+    run(&s);
+    for (int64_t i = 0; i < s.scans; i++)
+        s.done[i] += 1 + s.slabs[i] + s.batches[i];
+    check_all_done(&s);
+    schedule_free(s.schedule);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +278,7 @@ int main(void)
         cmocka_unit_test(a_quarantined_scan_ends_and_late_results_change_nothing),
         cmocka_unit_test(restored_tasks_are_not_done_again),
         cmocka_unit_test(doing_a_task_twice_counts_once),
+        cmocka_unit_test(preparing_comes_first_or_is_all),
         cmocka_unit_test(workers_die_and_come_back_and_every_scan_is_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
