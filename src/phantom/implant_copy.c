@@ -11,8 +11,6 @@
 #include "phantom/implant.h"
 #include "phantom/truth.h"
 
-#pragma weak implant_scan
-
 /* Places that are left alone stay this far from the surface of what was implanted, mm. */
 static const double APART_MM = 10;
 enum { STREAM_OF_PLACES = 0xFFFF }; /* of RANDOM_IMPLANT */

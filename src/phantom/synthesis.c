@@ -21,6 +21,23 @@ out:
     return status;
 }
 
+enum status synthesis_measure(const struct scanner_size *size, uint64_t seed,
+                              uint64_t index, int64_t *voxels, struct error *err)
+{
+    struct patient *p;
+    struct scanner s;
+    *voxels = size->voxels[0] * size->voxels[1] * size->voxels[2];
+    if (*voxels > 0)
+        return STATUS_OK;
+    enum status status = patient_new(seed, roster_scan(seed, index).patient, &p, err);
+    if (status != STATUS_OK)
+        return status;
+    scanner_init(&s, p, size, seed, index);
+    *voxels = geometry_voxels(&s.grid);
+    patient_free(p);
+    return STATUS_OK;
+}
+
 void synthesis_release(struct synthesis *s)
 {
     findings_release(&s->findings);

@@ -27,6 +27,10 @@ enum status synthesis_init(struct synthesis *s, const struct scanner_size *size,
                            uint64_t seed, uint64_t index, struct error *err);
 void synthesis_release(struct synthesis *s);
 
+/* Voxels of that scan, without its findings. */
+enum status synthesis_measure(const struct scanner_size *size, uint64_t seed,
+                              uint64_t index, int64_t *voxels, struct error *err);
+
 /* Writes what is true of it as `path`; `negatives`: see phantom_candidates. */
 enum status synthesis_write_truth(const struct synthesis *s, double negatives,
                                   const char *path, struct error *err);
