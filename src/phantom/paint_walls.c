@@ -19,7 +19,7 @@ enum {
     MOST_PIXELS = 16
 };
 
-static const double BLOCK_MM = 4.2;
+static const double BLOCK_MM = 3.5;
 
 enum layer_kind { LAYER_SOLID, LAYER_SHEET, LAYER_LUNG };
 
