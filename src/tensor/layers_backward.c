@@ -1,13 +1,14 @@
 /*
- * As in layers.c these are bound by memory: plain loops with the channels innermost, in
- * blocks of a known length that the compiler turns into vectors.
+ * As in layers.c these are bound by memory: plain loops with the channels innermost, that
+ * the compiler turns into vectors.
  */
 #include "tensor/layers_backward.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
-enum { LANES = 8 };
+enum { LANES = 4 };
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -15,6 +16,20 @@ static inline float *at(const struct view *v, int64_t z, int64_t y, int64_t x)
 {
     return v->data + z * v->stride_d + y * v->stride_h + x * v->stride_w;
 }
+
+/* Whether rows of all three views are without gaps: then a row is one long run. */
+static int64_t run_of(const struct view *a, const struct view *b, const struct view *c)
+{
+    const bool dense = a->stride_w == a->channels && b->stride_w == b->channels &&
+                       c->stride_w == c->channels;
+    return dense ? a->width * a->channels : a->channels;
+}
+
+/* Calls body for every run of `to`, of `run` floats, with its first voxel. */
+#define EACH_RUN(to, run)                                                                \
+    for (int64_t z = 0; z < (to)->depth; z++)                                            \
+        for (int64_t y = 0; y < (to)->height; y++)                                       \
+            for (int64_t x = 0; x < (to)->width; x += (run) / (to)->channels)
 
 /* Input voxels of one window, clipped to the map. */
 struct window {
@@ -42,31 +57,65 @@ static void view_clear(const struct view *v)
                 memset(at(v, z, y, x), 0, (size_t)v->channels * sizeof(float));
 }
 
-/* `lanes` channels of a window, from c on; inlined with a constant number of lanes. */
-INLINE void max_lanes(const struct window *w, const struct view *in, const float *out,
-                      const float *gradient, const struct view *to, int c, int lanes)
+/* Whether every voxel lies in exactly one window. */
+static bool tiles_exactly(const struct pool_shape *s, const struct view *in,
+                          const struct view *out)
 {
-    float wanted[LANES], rest[LANES];
-    memcpy(wanted, out + c, (size_t)lanes * sizeof *wanted);
-    memcpy(rest, gradient + c, (size_t)lanes * sizeof *rest);
+    const int64_t size[3] = {in->depth, in->height, in->width},
+                  windows[3] = {out->depth, out->height, out->width};
+    bool exactly = true;
+    for (int i = 0; i < 3; i++)
+        exactly = exactly && s->kernel[i] == s->stride[i] && s->pad[i] == 0 &&
+                  windows[i] * s->kernel[i] == size[i];
+    return exactly;
+}
+
+/* As long as every machine has them: comparisons of longer ones come out lane by lane. */
+typedef float vector __attribute__((vector_size(LANES * 4)));
+typedef int32_t mask __attribute__((vector_size(LANES * 4)));
+
+/* LANES channels of a window, from c on, in vectors by hand, since compilers leave the
+ * choice by lane as branches. `only`: no other window has these voxels. */
+INLINE void max_lanes(const struct window *w, const struct view *in, const float *out,
+                      const float *gradient, const struct view *to, int c, bool only)
+{
+    vector wanted, rest;
+    memcpy(&wanted, out + c, sizeof wanted);
+    memcpy(&rest, gradient + c, sizeof rest);
     for (int64_t z = w->from[0]; z < w->to[0]; z++)
         for (int64_t y = w->from[1]; y < w->to[1]; y++)
             for (int64_t x = w->from[2]; x < w->to[2]; x++) {
-                const float *v = at(in, z, y, x) + c;
-                float *restrict t = at(to, z, y, x) + c;
-                for (int l = 0; l < lanes; l++) {
-                    const float given = v[l] == wanted[l] ? rest[l] : 0;
-                    t[l] += given;
-                    rest[l] = v[l] == wanted[l] ? 0 : rest[l];
-                }
+                float *t = at(to, z, y, x) + c;
+                vector v, sum = {0};
+                memcpy(&v, at(in, z, y, x) + c, sizeof v);
+                const mask hit = v == wanted;
+                const vector given = (vector)((mask)rest & hit);
+                rest = (vector)((mask)rest & ~hit);
+                if (!only)
+                    memcpy(&sum, t, sizeof sum);
+                sum = only ? given : sum + given;
+                memcpy(t, &sum, sizeof sum);
             }
 }
 
-void max_pool_backward(const struct pool_shape *s, const struct view *in,
-                       const struct view *out, const struct view *gradient,
-                       const struct view *to)
+/* The same for one channel. */
+static void max_channel(const struct window *w, const struct view *in, float wanted,
+                        float gradient, const struct view *to, int c, bool only)
 {
-    view_clear(to);
+    for (int64_t z = w->from[0]; z < w->to[0]; z++)
+        for (int64_t y = w->from[1]; y < w->to[1]; y++)
+            for (int64_t x = w->from[2]; x < w->to[2]; x++) {
+                const bool hit = at(in, z, y, x)[c] == wanted;
+                float *t = at(to, z, y, x) + c;
+                *t = (only ? 0.0f : *t) + (hit ? gradient : 0.0f);
+                gradient = hit ? 0.0f : gradient;
+            }
+}
+
+INLINE void max_windows(const struct pool_shape *s, const struct view *in,
+                        const struct view *out, const struct view *gradient,
+                        const struct view *to, bool only)
+{
     for (int64_t z = 0; z < out->depth; z++)
         for (int64_t y = 0; y < out->height; y++)
             for (int64_t x = 0; x < out->width; x++) {
@@ -74,10 +123,22 @@ void max_pool_backward(const struct pool_shape *s, const struct view *in,
                 const float *o = at(out, z, y, x), *g = at(gradient, z, y, x);
                 int c = 0;
                 for (; c + LANES <= in->channels; c += LANES)
-                    max_lanes(&w, in, o, g, to, c, LANES);
+                    max_lanes(&w, in, o, g, to, c, only);
                 for (; c < in->channels; c++)
-                    max_lanes(&w, in, o, g, to, c, 1);
+                    max_channel(&w, in, o[c], g[c], to, c, only);
             }
+}
+
+void max_pool_backward(const struct pool_shape *s, const struct view *in,
+                       const struct view *out, const struct view *gradient,
+                       const struct view *to)
+{
+    if (tiles_exactly(s, in, out)) {
+        max_windows(s, in, out, gradient, to, true);
+        return;
+    }
+    view_clear(to);
+    max_windows(s, in, out, gradient, to, false);
 }
 
 void average_pool_backward(const struct pool_shape *s, const struct view *gradient,
@@ -101,30 +162,44 @@ void average_pool_backward(const struct pool_shape *s, const struct view *gradie
             }
 }
 
+/* In place, since a compiler that has to allow for it otherwise makes no vectors. */
+static void relu_run(const float *restrict out, float *restrict to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] = out[i] <= 0.0f ? 0.0f : to[i];
+}
+
+static void sigmoid_run(const float *restrict out, float *restrict to, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        to[i] *= out[i] * (1.0f - out[i]);
+}
+
+typedef void slope_run(const float *out, float *to, int64_t count);
+
+INLINE void pass_slopes(const struct view *out, const struct view *gradient,
+                        const struct view *to, slope_run *slope)
+{
+    const int64_t run = run_of(out, gradient, to);
+    EACH_RUN(to, run)
+    {
+        float *t = at(to, z, y, x);
+        if (gradient->data != to->data)
+            memcpy(t, at(gradient, z, y, x), (size_t)run * sizeof *t);
+        slope(at(out, z, y, x), t, run);
+    }
+}
+
 void relu_backward(const struct view *out, const struct view *gradient,
                    const struct view *to)
 {
-    for (int64_t z = 0; z < to->depth; z++)
-        for (int64_t y = 0; y < to->height; y++)
-            for (int64_t x = 0; x < to->width; x++) {
-                const float *o = at(out, z, y, x), *g = at(gradient, z, y, x);
-                float *t = at(to, z, y, x);
-                for (int c = 0; c < to->channels; c++)
-                    t[c] = o[c] <= 0.0f ? 0.0f : g[c];
-            }
+    pass_slopes(out, gradient, to, relu_run);
 }
 
 void sigmoid_backward(const struct view *out, const struct view *gradient,
                       const struct view *to)
 {
-    for (int64_t z = 0; z < to->depth; z++)
-        for (int64_t y = 0; y < to->height; y++)
-            for (int64_t x = 0; x < to->width; x++) {
-                const float *o = at(out, z, y, x), *g = at(gradient, z, y, x);
-                float *t = at(to, z, y, x);
-                for (int c = 0; c < to->channels; c++)
-                    t[c] = g[c] * o[c] * (1.0f - o[c]);
-            }
+    pass_slopes(out, gradient, to, sigmoid_run);
 }
 
 void softmax_backward(const struct view *out, const struct view *gradient,
@@ -232,14 +307,14 @@ void batch_norm_backward(const struct view *in, const struct view *gradient,
 
 void view_add(const struct view *from, const struct view *to)
 {
-    for (int64_t z = 0; z < to->depth; z++)
-        for (int64_t y = 0; y < to->height; y++)
-            for (int64_t x = 0; x < to->width; x++) {
-                const float *f = at(from, z, y, x);
-                float *restrict t = at(to, z, y, x);
-                for (int c = 0; c < to->channels; c++)
-                    t[c] += f[c];
-            }
+    const int64_t run = run_of(from, from, to);
+    EACH_RUN(to, run)
+    {
+        const float *f = at(from, z, y, x);
+        float *restrict t = at(to, z, y, x);
+        for (int64_t i = 0; i < run; i++)
+            t[i] += f[i];
+    }
 }
 
 void view_from_dense(const float *dense, const struct view *to)
