@@ -98,7 +98,7 @@ static double drum_distance(const struct shape *s, struct vec p)
     struct vec axis = vec_sub(s->b, s->a), ap = vec_sub(p, s->a);
     double length = vec_length(axis), along = vec_dot(ap, axis) / length;
     double d = section_distance(s, vec_step(ap, -along / length, axis));
-    return smooth_max(d, most(-along, along - length), 2);
+    return most(d, most(-along, along - length));
 }
 
 static double edge_distance2(struct vec p, struct vec a, struct vec b)
