@@ -10,6 +10,7 @@
 #include "cli/info_picture.h"
 #include "config/tree.h"
 #include "ct/volume.h"
+#include "io/chunk_file.h"
 #include "io/run_reader.h"
 #include "io/tensor_file.h"
 
@@ -171,7 +172,8 @@ static enum status info_scan(const struct arguments *a, struct error *err)
 static enum status info(const struct arguments *a, struct error *err)
 {
     bool hdf5 = false;
-    if (!file_exists(a->path))
+    /* a volume may lie in an archive, where no file of its name is */
+    if (!file_exists(a->path) && !volume_is_name(path_name(a->path)))
         return error_set(err, STATUS_ITEM_IO, "%s: no such file", a->path);
     if (a->picture.png && !volume_is_name(path_name(a->path)))
         return error_set(err, STATUS_JOB_CONFIG,
@@ -182,6 +184,8 @@ static enum status info(const struct arguments *a, struct error *err)
         return info_scan(a, err);
     if (has_ending(a->path, ".cfg"))
         return info_configuration(a->path, &a->options, err);
+    if (chunk_file_is_one(a->path))
+        return info_cached_scan(a->path, &a->options, err);
     enum status status = is_hdf5(a->path, &hdf5, err);
     if (status != STATUS_OK)
         return status;

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "ct/geometry.h"
 
 struct info_options {
     bool deep;           /* read the voxels */
@@ -17,6 +18,14 @@ struct info_options {
 /* Errors: volume_open's, volume_read's. */
 enum status info_volume(const char *path, const struct info_options *o,
                         struct error *err);
+
+/* A scan of the volume cache; `deep`: every chunk against its checksum. Errors:
+ * STATUS_ITEM_*. */
+enum status info_cached_scan(const char *path, const struct info_options *o,
+                             struct error *err);
+
+/* Lines of a geometry, as of all volumes. */
+void info_geometry(const struct geometry *g);
 
 /* An HDF5 file of weights. Errors: STATUS_JOB_CONFIG. */
 enum status info_weights(const char *path, const struct info_options *o,

@@ -4,7 +4,7 @@
 #include "cli/info.h"
 #include "inspect/scan_facts.h"
 
-static void print_geometry(const struct geometry *g)
+void info_geometry(const struct geometry *g)
 {
     const double *d = g->direction;
     printf("size         %lld x %lld x %lld voxels (slices, rows, columns)\n",
@@ -40,7 +40,7 @@ enum status info_volume(const char *path, const struct info_options *o, struct e
     if (status != STATUS_OK)
         return status;
     printf("volume       %s\n", path);
-    print_geometry(&f.geometry);
+    info_geometry(&f.geometry);
     printf("voxels       %s, %s\n", f.element,
            f.compressed ? "compressed" : "not compressed");
     printf("files        %lld bytes\n", (long long)f.file_bytes);

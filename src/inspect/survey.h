@@ -107,6 +107,9 @@ struct survey_room {
     /* segment.method "threshold": good scans that do not fit limits.memory_gb whole, and
      * what the largest scan takes. */
     int64_t too_large, whole_bytes;
+    /* Stage prepare; "" without it. */
+    const char *cache;
+    int64_t cache_bytes, cache_free_bytes; /* at most, for all scans; -1: not known */
 };
 
 struct survey {

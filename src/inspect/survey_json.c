@@ -173,12 +173,12 @@ static json_t *weights(const struct survey *v)
 
 static json_t *room(const struct survey_room *r)
 {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "output", text(r->output),
-                     "free_bytes",
-                     r->free_bytes >= 0 ? count(r->free_bytes) : json_null(),
-                     "heatmap_bytes", count(r->heatmap_bytes), "voxel_bytes_rank",
-                     count(r->voxel_bytes), "workspace_bytes_thread",
-                     count(r->thread_bytes), "too_large_scans", count(r->too_large));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "output", text(r->output), "free_bytes",
+        r->free_bytes >= 0 ? count(r->free_bytes) : json_null(), "heatmap_bytes",
+        count(r->heatmap_bytes), "voxel_bytes_rank", count(r->voxel_bytes),
+        "workspace_bytes_thread", count(r->thread_bytes), "too_large_scans",
+        count(r->too_large), "cache_bytes", count(r->cache_bytes));
 }
 
 enum status survey_print_json(const struct survey *v, FILE *out, struct error *err)

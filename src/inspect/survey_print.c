@@ -264,6 +264,18 @@ static void print_weights(const struct survey_weights *w, FILE *out)
                 w->path);
 }
 
+static void print_cache_room(const struct survey_room *r, FILE *out)
+{
+    char a[BYTES_TEXT], b[BYTES_TEXT];
+    if (!r->cache[0])
+        return;
+    fprintf(out, "cache        %s: all scans take up to %s", r->cache,
+            bytes_text(r->cache_bytes, a));
+    if (r->cache_free_bytes >= 0)
+        fprintf(out, ", %s free", bytes_text(r->cache_free_bytes, b));
+    fputc('\n', out);
+}
+
 static void print_room(const struct survey_room *r, FILE *out)
 {
     char a[BYTES_TEXT], b[BYTES_TEXT];
@@ -306,4 +318,5 @@ void survey_print(const struct survey *v, FILE *out)
     for (int i = 0; i < 3; i++)
         print_weights(&v->weights[i], out);
     print_room(&v->room, out);
+    print_cache_room(&v->room, out);
 }

@@ -9,6 +9,17 @@
 #include "base/memory.h"
 #include "io/chunk_table.h"
 
+bool chunk_file_is_one(const char *path)
+{
+    uint64_t magic = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is_one = fd >= 0 && pread(fd, &magic, sizeof magic, 0) == sizeof magic &&
+                  magic == CHUNK_TABLE_MAGIC;
+    if (fd >= 0)
+        close(fd);
+    return is_one;
+}
+
 enum status chunk_file_open(const char *path, struct chunk_file *out, struct error *err)
 {
     struct chunk_file f = {.fd = -1};

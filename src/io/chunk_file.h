@@ -16,6 +16,7 @@
 #ifndef IO_CHUNK_FILE_H
 #define IO_CHUNK_FILE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -48,6 +49,9 @@ struct chunk_file {
     int64_t file_bytes;
 };
 
+/* Whether a file begins like one: to tell kinds of files apart. */
+bool chunk_file_is_one(const char *path);
+
 /* Opens a file and holds its length and table against what it says. Any thread.
  * chunk_file_close is harmless on {.fd = -1}. Errors: STATUS_ITEM_IO (missing,
  * unreadable), STATUS_ITEM_FORMAT (not such a file, torn, cut). */
@@ -77,7 +81,7 @@ enum status chunk_writer_finish(struct chunk_writer *w, struct error *err);
 void chunk_writer_abandon(struct chunk_writer *w);
 
 /* Chunks of a volume along zyx, and in all; false when they cannot be counted. */
-int chunk_file_count(const struct chunk_file_head *head, int64_t chunks[3],
-                     int64_t *count);
+bool chunk_file_count(const struct chunk_file_head *head, int64_t chunks[3],
+                      int64_t *count);
 
 #endif

@@ -21,7 +21,8 @@
 
 enum { LEAST_ROOM = 512 };
 
-static const uint64_t MAGIC = 0x0a436f6d6c757089; /* little endian: 0x89 "pulmoC\n" */
+const uint64_t CHUNK_TABLE_MAGIC =
+    0x0a436f6d6c757089; /* little endian: 0x89 "pulmoC\n" */
 
 struct record {
     uint64_t magic;
@@ -33,8 +34,8 @@ struct record {
 _Static_assert(sizeof(struct record) == 8 + 8 + 16 + 16 + 24 + 120, "a record is dense");
 _Static_assert(sizeof(struct chunk_place) == 24, "a place is dense");
 
-int chunk_file_count(const struct chunk_file_head *head, int64_t chunks[3],
-                     int64_t *count)
+bool chunk_file_count(const struct chunk_file_head *head, int64_t chunks[3],
+                      int64_t *count)
 {
     *count = 1;
     for (int a = 0; a < 3; a++) {
@@ -70,7 +71,7 @@ enum status chunk_table_pack(const struct chunk_file_head *head, int64_t count,
         memory_new(table_bytes(count), 1, "table of a chunk file", &room, err);
     if (status != STATUS_OK)
         return status;
-    const struct record r = {MAGIC, file_bytes, *head};
+    const struct record r = {CHUNK_TABLE_MAGIC, file_bytes, *head};
     unsigned char *p = room;
     size_t n = sizeof r;
     memcpy(p, &r, n);
@@ -104,7 +105,7 @@ static enum status read_all(const struct chunk_file *f, void *data, size_t bytes
 static enum status take_record(struct chunk_file *f, const struct record *r,
                                struct error *err)
 {
-    if (r->magic != MAGIC)
+    if (r->magic != CHUNK_TABLE_MAGIC)
         return error_set(err, STATUS_ITEM_FORMAT, "not a file of the volume cache");
     if (r->file_bytes != f->file_bytes)
         return error_set(err, STATUS_ITEM_FORMAT,

@@ -5,6 +5,9 @@
 
 #include "io/chunk_file.h"
 
+/* The first eight bytes. */
+extern const uint64_t CHUNK_TABLE_MAGIC;
+
 /* Bytes of the user block of a file with so many chunks: a power of two, as HDF5 wants.
  */
 int64_t chunk_table_room(int64_t count);
