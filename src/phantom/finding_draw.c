@@ -35,8 +35,11 @@ double nodule_diameter_at(double share)
     return diameters[i].mm * pow(diameters[i + 1].mm / diameters[i].mm, part);
 }
 
+/* As nodules have them; evenly where nodules are not so small. */
 static double diameter_within(struct random *r, double low, double high)
 {
+    if (low < diameters[0].mm)
+        return random_between(r, low, high);
     for (;;) {
         double d = nodule_diameter_at(random_uniform(r));
         if (d >= low && d <= high)
@@ -160,7 +163,7 @@ void mimic_draw(struct random *r, enum finding_kind kind, struct finding *f)
 {
     *f = (struct finding){.kind = kind, .texture = TEXTURE_SOLID};
     f->margin = MARGIN_SMOOTH;
-    double low = 3.3, high = 20, marked = 0.6;
+    double low = 3.25, high = 20, marked = 0.6;
     switch (kind) {
     case FINDING_VESSEL_CROSSING:
         f->place = PLACE_VESSEL;
@@ -184,12 +187,14 @@ void mimic_draw(struct random *r, enum finding_kind kind, struct finding *f)
         break;
     case FINDING_LYMPH_NODE:
         f->place = random_chance(r, 0.7) ? PLACE_FISSURE : PLACE_VESSEL;
-        high = f->place == PLACE_FISSURE ? 6 : 12;
+        low = f->place == PLACE_FISSURE ? 2.6 : 5;
+        high = f->place == PLACE_FISSURE ? 5 : 12;
         break;
     default:
         f->place = PLACE_ISOLATED;
         f->texture = TEXTURE_CALCIFIED;
-        high = 5;
+        low = 1.8; /* larger ones are nodules to most readers */
+        high = 3.3;
         break;
     }
     f->diameter_mm = diameter_within(r, low, high);
@@ -306,7 +311,7 @@ static void node_shape(struct random *r, struct finding_shape *s)
     }
     for (int side = -1; side <= 1; side += 2)
         s->facets[s->facet_count++] = (struct facet){{0, 0, side}, 1};
-    semi_set(s, 1, random_between(r, 0.7, 1), random_between(r, 0.35, 0.6));
+    semi_set(s, 1, random_between(r, 0.6, 1), random_between(r, 0.22, 0.42));
 }
 
 void finding_shape_draw(struct random *r, const struct finding *f,
@@ -323,7 +328,7 @@ void finding_shape_draw(struct random *r, const struct finding *f,
         bumps_draw(r, s, 5, -0.08, 0.08, 4);
         break;
     case FINDING_SCAR:
-        semi_set(s, 1, random_between(r, 0.25, 0.5), random_between(r, 0.12, 0.25));
+        semi_set(s, 1, random_between(r, 0.16, 0.4), random_between(r, 0.08, 0.18));
         margin_draw(r, f->margin, s);
         s->bend[0] = random_between(r, -0.22, 0.22);
         s->bend[1] = random_between(r, -0.1, 0.1);

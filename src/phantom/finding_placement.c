@@ -200,6 +200,23 @@ static double axis_distance(const struct tube *t, const double xyz[3])
     return dot(off, off);
 }
 
+/* In the angle of a large vessel near the mediastinum. */
+static bool hilar(struct random *r, const struct patient *p, double radius,
+                  struct placement *out)
+{
+    for (int i = 0; i < TRIALS; i++) {
+        if (!placement_on_vessel(r, p, random_between(r, 7, 14), out))
+            return false;
+        double off = 0.5 * out->vessel_mm + 0.3 * radius;
+        for (int a = 0; a < 3; a++)
+            out->xyz[a] += off * out->normal[a];
+        double depth = -patient_lung_distance(p, out->xyz, &out->side);
+        if (depth > 0.3 * radius && depth < 18)
+            return true;
+    }
+    return false;
+}
+
 /* No vessel of note within `radius_mm`. */
 static bool free_of_vessels(const struct patient *p, const double xyz[3],
                             double radius_mm)
@@ -340,8 +357,7 @@ bool placement_draw(struct random *r, const struct patient *p, const struct find
     if (f->kind == FINDING_PLAQUE)
         return placement_at_pleura(r, p, 0.1 * radius, out);
     if (f->kind == FINDING_LYMPH_NODE && f->place == PLACE_VESSEL)
-        return beside_vessel(r, p, 0.8 * radius + 3,
-                             out); /* a hilar one: large vessels */
+        return hilar(r, p, radius, out);
     switch (f->place) {
     case PLACE_VESSEL:
         return beside_vessel(r, p, radius, out);
