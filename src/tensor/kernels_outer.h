@@ -7,22 +7,22 @@
  * and meets the input floats of parity p, two of which are broadcast at a time.
  */
 
+typedef float half_vector __attribute__((vector_size(LANES * 2)));
+
+#if LANES == 16
+#define SPREAD 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7
+#elif LANES == 8
+#define SPREAD 0, 0, 1, 1, 2, 2, 3, 3
+#else
+#define SPREAD 0, 0, 1, 1
+#endif
+
 /* Lane 2c and 2c + 1 = p[c], for the lower half of the channels. */
 INLINE vector load_spread(const float *p)
 {
-    float both[LANES] = {0};
-    memcpy(both, p, sizeof both / 2);
-    vector v;
-#ifdef __clang__
-    for (int i = 0; i < LANES; i++)
-        v[i] = both[i / 2];
-#else
-    mask spread;
-    for (int i = 0; i < LANES; i++)
-        spread[i] = i / 2;
-    v = __builtin_shuffle(load(both), spread);
-#endif
-    return v;
+    half_vector half;
+    memcpy(&half, p, sizeof half);
+    return __builtin_shufflevector(half, half, SPREAD);
 }
 
 /* Adds the registers to memory. */
