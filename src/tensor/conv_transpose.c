@@ -9,9 +9,9 @@
  * fast kernels of conv.h serve, epilogue and all, and nothing is added up in memory.
  * Kernel 2 stride 2, the U-Net's, becomes four 1x1 convolutions.
  *
- * The input is handed over as a view that begins at the phase's first input voxel, so
- * that its convolution has pad 0; what it reads of the halo is bounded by
- * conv_transpose_halo.
+ * The input is handed over as a view that begins in the middle of the first output
+ * voxel's taps, so that its convolution has the pad of a centred kernel, which the fast
+ * ones want; what it reads of the halo is bounded by conv_transpose_halo.
  */
 #include "tensor/conv_transpose.h"
 
@@ -87,6 +87,12 @@ static void phase_weights(const struct conv_transpose_shape *s, const struct pha
         }
 }
 
+/* Of the convolution of a phase that has taps. */
+static int phase_pad(const struct phase *p, int i)
+{
+    return p->axis[i].taps > 0 ? (p->axis[i].taps - 1) / 2 : 0;
+}
+
 static enum status phase_init(const struct conv_transpose_shape *s, enum conv_algorithm a,
                               enum isa isa, const float *weights, float *scratch,
                               struct phase *p, struct error *err)
@@ -96,6 +102,7 @@ static enum status phase_init(const struct conv_transpose_shape *s, enum conv_al
     for (int i = 0; i < 3; i++) {
         shape.kernel[i] = p->axis[i].taps;
         shape.stride[i] = 1;
+        shape.pad[i] = phase_pad(p, i);
         if (p->axis[i].taps == 0)
             return STATUS_OK;
     }
@@ -205,13 +212,15 @@ static struct view phase_input(const struct phase *p, const struct view *in,
                                const struct view *out)
 {
     struct view v = *in;
-    v.data += p->axis[0].first_voxel * in->stride_d +
-              p->axis[1].first_voxel * in->stride_h +
-              p->axis[2].first_voxel * in->stride_w;
-    v.depth = out->depth + p->axis[0].taps - 1;
-    v.height = out->height + p->axis[1].taps - 1;
-    v.width = out->width + p->axis[2].taps - 1;
-    v.halo_d = v.halo = 0;
+    const int pad[3] = {phase_pad(p, 0), phase_pad(p, 1), phase_pad(p, 2)};
+    v.data += (p->axis[0].first_voxel + pad[0]) * in->stride_d +
+              (p->axis[1].first_voxel + pad[1]) * in->stride_h +
+              (p->axis[2].first_voxel + pad[2]) * in->stride_w;
+    v.depth = out->depth + p->axis[0].taps - 1 - 2 * pad[0];
+    v.height = out->height + p->axis[1].taps - 1 - 2 * pad[1];
+    v.width = out->width + p->axis[2].taps - 1 - 2 * pad[2];
+    v.halo_d = pad[0];
+    v.halo = pad[1] > pad[2] ? pad[1] : pad[2];
     return v;
 }
 
