@@ -261,12 +261,14 @@ static enum status read_attribute(hid_t file, const char *name, const char *path
 
 /* Names, shapes and values, in the order of the names: the same for files that h5py and
  * others wrote in another order or number type, as long as every value is the same. */
-static enum status hash_content(struct tensor_file *f, struct error *err)
+enum status tensor_file_identify(struct tensor_file *f, struct error *err)
 {
     struct hash *h;
     enum status status = hash_new(&h, err);
     if (status != STATUS_OK)
         return status;
+    if (f->count > 0)
+        qsort(f->tensors, f->count, sizeof *f->tensors, compare_tensors);
     for (size_t i = 0; i < f->count; i++) {
         const struct named_tensor *t = &f->tensors[i];
         hash_update(h, t->name, strlen(t->name) + 1);
@@ -306,8 +308,7 @@ static enum status read_all(struct tensor_file *f, const char *path, struct erro
         status = error_set(err, STATUS_JOB_CONFIG, "%s: holds no tensors", path);
         goto out;
     }
-    qsort(f->tensors, f->count, sizeof *f->tensors, compare_tensors);
-    status = hash_content(f, err);
+    status = tensor_file_identify(f, err);
 out:
     H5Fclose(file);
     return status;

@@ -40,6 +40,10 @@ struct tensor_file {
 enum status tensor_file_init(struct tensor_file *f, const char *path, struct error *err);
 void tensor_file_release(struct tensor_file *f);
 
+/* Makes a file of tensors that were put together in memory: sorts them and computes
+ * `content`. Errors: STATUS_STAGE_MEMORY. */
+enum status tensor_file_identify(struct tensor_file *f, struct error *err);
+
 /* Writes a file that tensor_file_init reads back the same (`content` is not looked at):
  * whole or not at all, the same bytes for the same content. Errors: STATUS_STAGE_IO,
  * STATUS_STAGE_MEMORY. */

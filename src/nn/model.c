@@ -183,6 +183,27 @@ out:
     return status;
 }
 
+enum status model_make(const char *network, struct tensor_file *weights,
+                       struct model **out, struct error *err)
+{
+    struct model *m;
+    enum status status = memory_new(1, sizeof *m, "model", (void **)&m, err);
+    if (status != STATUS_OK) {
+        tensor_file_release(weights);
+        return status;
+    }
+    m->weights = *weights;
+    *weights = (struct tensor_file){.count = 0};
+    TRY(network_init(&m->network, network, err));
+    TRY(parameters_init(&m->parameters, &m->network, err));
+    TRY(parameters_match(&m->parameters, &m->network, &m->weights, network, NULL, err));
+    *out = m;
+    m = NULL;
+out:
+    model_free(m);
+    return status;
+}
+
 void model_free(struct model *m)
 {
     if (!m)

@@ -32,6 +32,13 @@ enum status model_open(const char *network, const char *networks, const char *we
                        struct model **out, struct error *err);
 void model_free(struct model *m);
 
+struct tensor_file;
+
+/* A model of weights in memory, which it takes over also when it fails. `network` is the
+ * file of its description. Errors: as model_open. */
+enum status model_make(const char *network, struct tensor_file *weights,
+                       struct model **out, struct error *err);
+
 const char *model_name(const struct model *m); /* the network's */
 int model_dimensions(const struct model *m);   /* 2 or 3 */
 int model_input_channels(const struct model *m);

@@ -160,11 +160,12 @@ out:
     return status;
 }
 
+/* A scan that failed is closed: its file may be made anew. */
 static enum status make(struct maker *m, const struct example_item *item, float *input,
                         float *target, struct error *err)
 {
     enum status status;
-    struct open_scan *s;
+    struct open_scan *s = NULL;
     int32_t scan = item->place.scan;
     CHECK(scan >= 0 && (size_t)scan < m->options->scan_count);
     TRY(find_scan(m, scan, &s, err));
@@ -172,8 +173,11 @@ static enum status make(struct maker *m, const struct example_item *item, float 
                      &(struct example_scan){s->voxels, s->mask, s->boxes, s->box_count},
                      item, input, target, err));
 out:
-    if (status != STATUS_OK)
+    if (status != STATUS_OK) {
+        if (s)
+            open_scan_close(s);
         error_prefix(err, "%s", m->options->scans[scan].seriesuid);
+    }
     return status;
 }
 
