@@ -127,3 +127,32 @@ done
 prepare 3 after "$work/tree"
 wanted_code 0 after
 voxels "$cache" | cmp - "$work/alone.sums"
+
+promise "files may not grow beyond a limit: exit 1 with the file's name, nothing half written under a scan's name"
+rm -rf "$cache"
+(
+    export PMIX_MCA_gds=hash OMPI_MCA_btl=self
+    ulimit -f 16
+    prepare 0 limited "$work/tree"
+    exit "$code"
+) && code=0 || code=$?
+wanted_code 1 limited
+said limited "error: .*$cache/scans/[^ :]*: .*(No space left on device|File too large)"
+[ -z "$(ls "$cache/scans")" ] || fail "left behind: $(ls "$cache/scans")"
+prepare 2 limited "$work/tree"
+wanted_code 0 limited
+voxels "$cache" | cmp - "$work/alone.sums"
+
+if [ -e "$PULMO_SHIM" ]; then
+    promise "a scan whose file system hangs is quarantined, the others are prepared"
+    rm -rf "$cache"
+    hangs=$(basename "$(ls "$work"/tree/subset*/*.raw | tail -1)" .raw)
+    on_ranks 3
+    code=0
+    timeout -k 10 $patience "${launcher[@]}" -x LD_PRELOAD="$PULMO_SHIM" -x SHIM_HANG="$hangs.raw" "${job[@]}" \
+        --set "dataset.root=$work/tree" --set "cache.dir=$cache" --set "output=$work/hung" --set limits.deadline_s=2 \
+        --set limits.quarantine=1 >"$work/hung.log" 2>&1 || code=$?
+    wanted_code 3 hung
+    grep -q "^$hangs,load," "$work/hung/quarantine.csv" || fail "$hangs is not in quarantine.csv"
+    [ "$(ls "$cache/scans" | wc -l)" -eq $((count - 1)) ] || fail "the other scans are not all there"
+fi
