@@ -92,11 +92,11 @@ struct training_reducer {
 };
 
 /* The gradient of the mean loss over a batch of `total` samples, of which this rank has
- * `count` (also 0), into the tensors; *loss = the mean. Updates running statistics.
- * `reducer` NULL: alone. Collective over the ranks that share the reducer. Errors, the
- * same on all ranks and with all state but the gradients as it was:
- * STATUS_STAGE_NUMERIC naming what is not finite (statistics of a layer, the loss, a
- * gradient), and what the reducer returns. */
+ * `count` (also 0), into the tensors; total is at most FIXED_SUM_TERMS (fixed_sum.h);
+ * *loss = the mean. Updates running statistics. `reducer` NULL: alone. Collective over
+ * the ranks that share the reducer. Errors, the same on all ranks and with all state but
+ * the gradients as it was: STATUS_STAGE_NUMERIC naming what is not finite (statistics of
+ * a layer, the loss, a gradient), and what the reducer returns. */
 enum status training_gradients(struct training *t, const struct training_sample *samples,
                                int count, int64_t total,
                                const struct training_reducer *reducer, double *loss,
