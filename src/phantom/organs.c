@@ -163,8 +163,9 @@ static void fat(struct builder *b)
         {0, -42, 30, 20, 18, 55},     {0, -14, 80, 34, 30, 45},
         {6, -72, -62, 34, 17, 58},    {52, -70, -105, 26, 18, 14},
         {-34, -62, -100, 26, 18, 16}, {3, 4, -6, 20, 12, 30},
-        {6, 19, -80, 9, 8, 70},       {14, -38, -112, 58, 40, 24}};
-    for (int i = 0; i < 8; i++)
+        {6, 19, -80, 9, 8, 70},       {14, -38, -112, 58, 40, 24},
+        {8, -78, -118, 50, 26, 26}};
+    for (int i = 0; i < 9; i++)
         keep(b, &b->organs->clearance,
              shape_ball(plan_point(p, AT[i][0], AT[i][1], AT[i][2]),
                         vec(AT[i][3] + more - 4, AT[i][4] + more - 4, AT[i][5]), 0));
@@ -201,6 +202,9 @@ static void spinal_muscle(struct builder *b)
                            (19 - 4 * abs(x)) * mm,
                            plan_point(p, to.x + 21 * x, to.y + 33 + 12 * abs(x), z - 35),
                            (19 - 4 * abs(x)) * mm, (float)p->muscle_hu));
+        both(b, shape_rod(plan_point(p, from.x, from.y + 54, z), 14 * mm,
+                          plan_point(p, to.x, to.y + 54, z - 35), 14 * mm,
+                          (float)p->muscle_hu));
         keep(b, &b->organs->shapes,
              shape_rod(plan_point(p, from.x, from.y, z), 15 * mm,
                        plan_point(p, to.x, to.y, z - 35), 15 * mm, 75));
