@@ -1,5 +1,6 @@
 #include "cache/cache.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -296,6 +297,22 @@ out:
     return status;
 }
 
+/* Marks a scan as used, and its copy on this node with it: once for a cache that is held,
+ * whose scans are all spared from its beginning on, else once a minute. Training opens
+ * files thousands of times a second, and a file system keeps marks in one place. */
+static void mark_used(const struct cache *c, const char *shared,
+                      const struct cached_scan *s)
+{
+    static const int64_t minute_ns = INT64_C(60000000000);
+    const int64_t used_ns = cached_scan_used_ns(s);
+    const int64_t now_ns = (int64_t)time(NULL) * 1000000000;
+    if (c->lease.path ? used_ns >= c->lease.start_ns : now_ns - used_ns < minute_ns)
+        return;
+    shelf_touch(shared);
+    if (strcmp(cached_scan_path(s), shared) != 0)
+        shelf_touch(cached_scan_path(s));
+}
+
 enum status cache_open_scan(struct cache *c, struct hash128 key, struct cached_scan **out,
                             struct error *err)
 {
@@ -305,7 +322,6 @@ enum status cache_open_scan(struct cache *c, struct hash128 key, struct cached_s
     if (status != STATUS_OK)
         return status;
     lease_look_in(&c->lease);
-    shelf_touch(shared);
     if (c->local && open_local(c, key, shared, out, &local) == STATUS_OK)
         goto out;
     if (local.code != STATUS_OK && !status_is_item(local.code) && !c->local_failed) {
@@ -314,6 +330,8 @@ enum status cache_open_scan(struct cache *c, struct hash128 key, struct cached_s
     }
     status = cached_scan_open(shared, key, out, err);
 out:
+    if (status == STATUS_OK)
+        mark_used(c, shared, *out);
     free(shared);
     return status;
 }

@@ -86,6 +86,11 @@ int64_t cached_scan_file_bytes(const struct cached_scan *s)
     return s->file.file_bytes;
 }
 
+int64_t cached_scan_used_ns(const struct cached_scan *s)
+{
+    return s->file.changed_ns;
+}
+
 const char *cached_scan_path(const struct cached_scan *s)
 {
     return s->file.path;

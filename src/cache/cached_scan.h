@@ -30,6 +30,8 @@ void cached_scan_close(struct cached_scan *s);
 
 const struct geometry *cached_scan_geometry(const struct cached_scan *s);
 int64_t cached_scan_file_bytes(const struct cached_scan *s);
+int64_t
+cached_scan_used_ns(const struct cached_scan *s); /* marked before it was opened */
 const char *cached_scan_path(const struct cached_scan *s);
 
 /* Reads all of the file and holds every chunk against its checksum.

@@ -36,7 +36,7 @@ static enum status stamp(const char *path, int64_t *now_ns, struct error *err)
     return STATUS_OK;
 }
 
-/* DIR/jobs/HOST-PID-NUMBER, unlike any other's; to be freed. */
+/* DIR/jobs/HOST-PID-THREAD-NUMBER, unlike any other's; to be freed. */
 static enum status name_new(const char *cache_folder, char **out, struct error *err)
 {
     char host[256] = "", *jobs;
@@ -45,10 +45,10 @@ static enum status name_new(const char *cache_folder, char **out, struct error *
     if (status != STATUS_OK)
         return status;
     status = folder_make(jobs, err);
-    /* several caches may be open in one process: the clock tells them apart */
+    /* several caches may be open in one thread: the clock tells them apart */
     if (status == STATUS_OK &&
-        asprintf(out, "%s/%s-%ld-%" PRId64, jobs, host, (long)getpid(),
-                 (int64_t)(clock_seconds() * 1e9)) < 0)
+        asprintf(out, "%s/%s-%ld-%ld-%" PRId64, jobs, host, (long)getpid(),
+                 (long)gettid(), (int64_t)(clock_seconds() * 1e9)) < 0)
         status = error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", jobs);
     free(jobs);
     return status;
@@ -58,11 +58,10 @@ enum status lease_begin(struct lease *l, const char *cache_folder, struct error 
 {
     enum status status = STATUS_OK;
     char *name = NULL;
-    int64_t start;
     *l = (struct lease){0};
     TRY(name_new(cache_folder, &name, err));
-    TRY(stamp(name, &start, err));
-    if (asprintf(&l->path, "%s.%" PRId64, name, start) < 0) {
+    TRY(stamp(name, &l->start_ns, err));
+    if (asprintf(&l->path, "%s.%" PRId64, name, l->start_ns) < 0) {
         l->path = NULL;
         status = error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", name);
     } else if (rename(name, l->path)) {

@@ -1,7 +1,7 @@
 /*
  * Who uses a cache now, so that pruning spares what they use.
  *
- * A job keeps a file DIR/jobs/HOST-PID.START, and looks in on it at least every minute
+ * A job keeps files DIR/jobs/HOST-PID-....START, and looks in on it at least every minute
  * while it opens scans (its time of change is the sign of life). START is the time at
  * which it began: whatever is marked as used since then is its own. A file without a
  * sign of life for a quarter of an hour belongs to a job that was killed. All times are
@@ -15,7 +15,8 @@
 #include "base/status.h"
 
 struct lease {
-    char *path; /* NULL: none is kept */
+    char *path;       /* NULL: none is kept */
+    int64_t start_ns; /* by the file system's clock */
     double looked_in;
 };
 

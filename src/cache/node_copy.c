@@ -42,13 +42,14 @@ out:
     return status;
 }
 
-/* TO.PID.part: ranks of one node that copy the same scan do not share a file. */
+/* TO.PID-THREAD.part: ranks of one node, and threads of one rank, that copy the same scan
+ * do not share a file. */
 static enum status copy_beside(int in, const char *from, const char *to,
                                struct error *err)
 {
     char *part;
     enum status status = STATUS_OK;
-    if (asprintf(&part, "%s.%ld.part", to, (long)getpid()) < 0)
+    if (asprintf(&part, "%s.%ld-%ld.part", to, (long)getpid(), (long)gettid()) < 0)
         return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", to);
     int out = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     if (out < 0) {

@@ -34,6 +34,7 @@ enum status chunk_file_open(const char *path, struct chunk_file *out, struct err
         goto out;
     }
     f.file_bytes = s.st_size;
+    f.changed_ns = (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec;
     TRY(chunk_table_read(&f, &inner));
     *out = f;
 out:

@@ -47,6 +47,7 @@ struct chunk_file {
     struct chunk_place *places; /* z-major */
     int64_t most_bytes;         /* of the largest chunk */
     int64_t file_bytes;
+    int64_t changed_ns; /* when the file was changed, or marked as used */
 };
 
 /* Whether a file begins like one: to tell kinds of files apart. */

@@ -391,6 +391,57 @@ static void a_copy_of_the_node_serves_and_mends_itself(void **state)
     cache_close(c);
 }
 
+struct copier {
+    pthread_t thread;
+    struct hash128 key;
+    char folder[512], local[512];
+    bool served;
+};
+
+static void *copy_and_read(void *context)
+{
+    struct copier *t = context;
+    struct cache_options o = {.folder = t->folder, .local = t->local, .hold = true};
+    struct cache *c;
+    struct cached_scan *s;
+    t->served = cache_open(&o, &c, NULL) == STATUS_OK;
+    if (!t->served)
+        return NULL;
+    t->served = cache_open_scan(c, t->key, &s, NULL) == STATUS_OK;
+    if (t->served) {
+        t->served = cached_scan_verify(s, NULL) == STATUS_OK &&
+                    strncmp(cached_scan_path(s), t->local, strlen(t->local)) == 0;
+        cached_scan_close(s);
+    }
+    cache_close(c);
+    return NULL;
+}
+
+static void threads_of_a_node_copy_one_scan_at_once(void **state)
+{
+    (void)state;
+    enum { THREADS = 6 };
+    struct cache *c = made_cache(0, false);
+    struct made_scan m = made_scan(1, 64, 128, 128);
+    struct hash128 key = made_prepare(c, &m, UID, CACHE_TRUST).key;
+    cache_close(c);
+    for (int round = 0; round < 5; round++) {
+        struct copier t[THREADS];
+        char name[32];
+        snprintf(name, sizeof name, "local%d", round);
+        for (int i = 0; i < THREADS; i++) {
+            t[i].key = key;
+            snprintf(t[i].folder, sizeof t[i].folder, "%s", temporary_path("cache"));
+            snprintf(t[i].local, sizeof t[i].local, "%s", temporary_path(name));
+            assert_int_equal(pthread_create(&t[i].thread, NULL, copy_and_read, &t[i]), 0);
+        }
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(t[i].thread, NULL);
+        for (int i = 0; i < THREADS; i++)
+            assert_true(t[i].served);
+    }
+}
+
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, temporary_folder_make, temporary_folder_remove)
 
@@ -412,6 +463,7 @@ int main(void)
         TEST(two_writers_at_once_leave_one_whole_file),
         TEST(threads_read_one_scan_at_once),
         TEST(a_copy_of_the_node_serves_and_mends_itself),
+        TEST(threads_of_a_node_copy_one_scan_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
