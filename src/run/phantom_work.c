@@ -98,16 +98,16 @@ static enum status make(struct work *w, struct phantom_item *item, struct error 
 
 /* ---- progress ---- */
 
-static void show(const struct work *w, bool final)
+static void show(const struct work *w)
 {
     double elapsed = clock_seconds() - w->start;
-    char left[32] = "";
-    if (w->all.scans > 0 && w->all.scans < (double)w->lacking)
-        clock_describe(elapsed / w->all.scans * ((double)w->lacking - w->all.scans), left,
-                       sizeof left);
-    log_progress(final, "phantoms: %.0f of %zu scans, %.1f Mvoxel/s%s%s", w->all.scans,
-                 w->lacking, elapsed > 0 ? w->all.voxels / elapsed / 1e6 : 0,
-                 final || !left[0] ? "" : ", left: ", final ? "" : left);
+    char left[32];
+    if (w->all.scans >= (double)w->lacking)
+        return; /* the last word is the caller's */
+    clock_describe(elapsed / w->all.scans * ((double)w->lacking - w->all.scans), left,
+                   sizeof left);
+    log_progress(false, "phantoms: %.0f of %zu scans, %.1f Mvoxel/s, left: %s",
+                 w->all.scans, w->lacking, w->all.voxels / elapsed / 1e6, left);
 }
 
 static void add(struct work *w, const struct news *n)
@@ -136,7 +136,8 @@ static void listen(struct work *w, bool wait)
         MPI_Recv(&n, sizeof n, MPI_BYTE, MPI_ANY_SOURCE, TAG_SCAN, w->comm->mpi,
                  MPI_STATUS_IGNORE);
         add(w, &n);
-        show(w, false);
+        if (n.scans > 0)
+            show(w);
     }
 }
 
@@ -152,7 +153,7 @@ static void tell(struct work *w, const struct news *before, bool ended)
     n.ended = 0;
     add(w, &n);
     if (n.scans > 0)
-        show(w, false);
+        show(w);
     listen(w, ended);
 }
 
@@ -207,8 +208,6 @@ enum status phantom_work(struct phantom_items *l, const struct phantom_options *
     tell(&w, &before, true);
     status = comm_agree(c, status, err);
     share_states(&w);
-    if (c->rank == 0 && w.lacking > 0)
-        show(&w, true);
     *counts = (struct phantom_work_counts){(int64_t)w.all.scans, w.bad, w.all.voxels,
                                            w.all.seconds, clock_seconds() - w.start};
     comm_share(c, counts, sizeof *counts);

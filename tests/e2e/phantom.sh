@@ -5,6 +5,9 @@
 . "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
 "$python" -c 'import numpy' 2>/dev/null || skip "$python has no numpy"
 
+# A sanitizer that follows thread-local storage trips over that of the libraries that MPI loads.
+export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}intercept_tls_get_addr=0
+
 promise() { echo "* $*"; }
 
 # phantom RANKS DIR OPTION...: exit code in $code, what was said in $work/said.
