@@ -253,9 +253,9 @@ static void follow(const struct series *s, enum conv_algorithm algorithm, enum i
     free(path);
 }
 
-/* The kernels of this machine are held to the bound; on its other instruction sets Adam
- * may turn one value of a small tensor whose gradient is rounding (near zero, and as
- * large a step as any), which is a tenth of that tensor's change. */
+/* The kernels of this machine are held to the bound. Adam makes steps of the same length
+ * from gradients near zero, which are rounding: how far that leads differs by chance, and
+ * other instruction sets may go further. */
 static void follow_everywhere(const struct series *s, double other_bound)
 {
     for (int isa = ISA_PORTABLE; isa <= (int)isa_best(); isa++)
