@@ -208,18 +208,31 @@ static double shoulders(const struct scanner *s, int64_t z)
     return t * t * (3 - 2 * t);
 }
 
+/* Streaks run where rays cross both shoulders: at the height of the body. */
+static double level_with_body(const struct scanner *s, int64_t z, int64_t y)
+{
+    const struct geometry *g = &s->grid;
+    double index[3] = {(double)z, (double)y, 0.5 * (double)(g->size[2] - 1)}, xyz[3];
+    geometry_to_mm(g, index, xyz);
+    double middle = 0.5 * (s->body.low[1] + s->body.high[1]);
+    double t = 2 * (xyz[1] - middle) / (s->body.high[1] - s->body.low[1]);
+    return exp(-t * t * t * t);
+}
+
 static void add_streaks(struct noise *n, int64_t z, float *values)
 {
     const struct scanner *s = n->scanner;
-    int64_t count = s->grid.size[1] * s->grid.size[2];
-    float hu = (float)(n->streak_hu * shoulders(s, z));
+    int64_t height = s->grid.size[1], width = s->grid.size[2];
+    double hu = n->streak_hu * shoulders(s, z);
     if (!(hu > 0))
         return;
     white_slice(n, STREAK_BLOCKS + (uint64_t)z * blocks_a_slice(s), n->white);
-    slice_filter_apply(&n->streak, n->white, n->streaks, s->grid.size[1], s->grid.size[2],
-                       true, n->scratch);
-    for (int64_t i = 0; i < count; i++)
-        values[i] += hu * n->streaks[i] * n->shade[i];
+    slice_filter_apply(&n->streak, n->white, n->streaks, height, width, true, n->scratch);
+    for (int64_t y = 0; y < height; y++) {
+        float row_hu = (float)(hu * level_with_body(s, z, y));
+        for (int64_t i = y * width; i < (y + 1) * width; i++)
+            values[i] += row_hu * n->streaks[i] * n->shade[i];
+    }
 }
 
 void noise_slice(struct noise *n, int64_t z, float *values)
