@@ -100,7 +100,7 @@ const struct key keys[] = {
 
     {"limits.quarantine", KEY_NUMBER, 0, AT(limits.quarantine), "0.05", RANGE(0, 1e9),
      .help = "bad scans that a job puts up with: a count, or a fraction when below 1"},
-    {"limits.memory_gb", KEY_NUMBER, 0, AT(limits.memory_gb), "0.6", RANGE(0.001, 1e6),
+    {"limits.memory_gb", KEY_NUMBER, 0, AT(limits.memory_gb), "1.0", RANGE(0.001, 1e6),
      .help = "for the voxels that a rank holds at once"},
     {"limits.deadline_s", KEY_NUMBER, 0, AT(limits.deadline_s), "600", RANGE(0.1, 1e7),
      .help = "longest wait for a file or another rank, in seconds"},
