@@ -36,7 +36,7 @@ static void draw_organs(struct plan *p, struct random *r)
     p->aorta = about(r, 1, 0.1);
     p->unfolding = random_uniform(r) * random_uniform(r);
     p->mediastinal_fat_mm = about(r, 4, 1.3);
-    p->lung_hu = about(r, -868, 16);
+    p->lung_hu = about(r, -886, 16);
     p->gravity_hu = about(r, 45, 15);
     p->emphysema = random_chance(r, 0.3) ? random_between(r, 0.2, 1) : 0;
     p->texture_hu = about(r, 16, 3);
