@@ -31,15 +31,19 @@ size_t conv_gradient_scratch_bytes(const struct conv_gradient *g, int64_t depth,
     return floats * sizeof(float);
 }
 
-/* From [k][in][columns] to PyTorch's [out][in][k]. */
+/* From [k][in][columns] to PyTorch's [out][in][k], an input channel at a time: what that
+ * reads and writes fits into the first cache. */
 static void unpack(const struct conv_gradient *g, const float *sums, float *weights)
 {
     const struct conv_shape *s = &g->shape;
     const int taps = conv_taps(s), columns = columns_of(g);
-    for (int o = 0; o < s->out_channels; o++)
-        for (int i = 0; i < s->in_channels; i++)
+    for (int i = 0; i < s->in_channels; i++)
+        for (int o = 0; o < s->out_channels; o++) {
+            float *to = weights + ((int64_t)o * s->in_channels + i) * taps;
+            const float *from = sums + (int64_t)i * columns + o;
             for (int k = 0; k < taps; k++)
-                *weights++ = sums[((int64_t)k * s->in_channels + i) * columns + o];
+                to[k] = from[(int64_t)k * s->in_channels * columns];
+        }
 }
 
 static float reference_sum(const struct conv_shape *s, const struct view *in,
