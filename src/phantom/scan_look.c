@@ -6,9 +6,9 @@
  * deviations of the blur, of which the voxel's own box (spacing^2/12) is taken off, since
  * whatever is painted has that already.
  *
- * Noise: differences of neighbours in the lungs' air, robustly (median), since vessels
- * are few there and noise of neighbours is correlated: what is estimated is a scale, not
- * a spectrum.
+ * Noise: differences of neighbours in the lungs' air, by their lower quartile, since
+ * vessels are few there and noise of neighbours is correlated: what is estimated is a
+ * scale, not a spectrum.
  */
 #include "phantom/scan_look.h"
 
@@ -60,18 +60,23 @@ static bool plateaus(const float *hu, int64_t step, double *lung, double *wall)
     return true;
 }
 
-static void add_edge(struct spread *s, const float *hu, int64_t step, int64_t across)
+/* `across` and `slice` step to the neighbouring profiles: the wall is square to the row
+ * when they cross it at the same place. */
+static void add_edge(struct spread *s, const float *hu, int64_t step, int64_t across,
+                     int64_t slice)
 {
     double lung, wall;
     if (!plateaus(hu, step, &lung, &wall))
         return;
-    double middle = 0.5 * (lung + wall), at = crossing(hu, step, middle);
-    double above = crossing(hu - 2 * across, step, middle);
-    double below = crossing(hu + 2 * across, step, middle);
-    if (at < -50 || fabs(above - at) > SQUARE_VOXELS || fabs(below - at) > SQUARE_VOXELS)
-        return;
-    /* Noise moves a crossing; the mean of three rows moves less. */
-    at = (at + above + below) / 3;
+    const int64_t beside[4] = {-2 * across, 2 * across, -slice, slice};
+    double middle = 0.5 * (lung + wall), at = crossing(hu, step, middle), sum = at;
+    for (int i = 0; i < 4; i++) {
+        double other = crossing(hu + beside[i], step, middle);
+        if (fabs(other - at) > SQUARE_VOXELS)
+            return;
+        sum += other;
+    }
+    at = sum / 5; /* noise moves a crossing; the mean of five moves less */
     s->edges++;
     for (int i = -INSIDE + 1; i < OUTSIDE; i++) {
         int bin = (int)((i - at + INSIDE) * BINS_A_VOXEL);
@@ -105,7 +110,7 @@ static void find_edges(const struct geometry *g, const float *hu, const uint8_t 
 {
     const int64_t row = g->size[2], slice = g->size[1] * row;
     const int64_t margin = INSIDE + 1;
-    for (int64_t z = 0; z < g->size[0]; z += 2)
+    for (int64_t z = 1; z < g->size[0] - 1; z++)
         for (int64_t y = margin; y < g->size[1] - margin; y++)
             for (int64_t x = margin; x < row - margin; x++) {
                 int64_t i = z * slice + y * row + x;
@@ -114,7 +119,7 @@ static void find_edges(const struct geometry *g, const float *hu, const uint8_t 
                 const int64_t steps[4] = {1, -1, row, -row};
                 for (int k = 0; k < 4; k++)
                     if (!mask[i + steps[k]])
-                        add_edge(s, hu + i, steps[k], k < 2 ? row : 1);
+                        add_edge(s, hu + i, steps[k], k < 2 ? row : 1, slice);
             }
 }
 
@@ -130,8 +135,8 @@ static double noise_of(const struct geometry *g, const float *hu, const uint8_t 
         }
     for (int bin = 0; bin < NOISE_BINS; bin++) {
         seen += counts[bin];
-        if (2 * seen >= total && total > 0)
-            return (bin + 0.5) / 0.6745 / sqrt(2);
+        if (4 * seen >= total && total > 0)
+            return (bin + 0.5) / 0.3186 / sqrt(2);
     }
     return 0;
 }
