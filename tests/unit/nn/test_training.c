@@ -157,15 +157,12 @@ static void noise_free(struct noise *n)
     free(n->targets);
 }
 
-/* Divides each batch over ranks in shares of the given sizes, and returns the state that
- * all ranks agree on. */
-static float *train_divided(const struct network *n, const int64_t size[3],
-                            enum loss_kind loss, const struct noise *data, int batch,
-                            const int *shares, int ranks, int threads, size_t floats,
-                            double *last_loss)
+/* Runs all ranks, each with its share of every batch. */
+static void run_ranks(const struct network *n, const int64_t size[3], enum loss_kind loss,
+                      const struct noise *data, int batch, const int *shares, int ranks,
+                      int threads, struct rank *rank)
 {
     struct meeting m = {.ranks = ranks};
-    struct rank rank[RANKS_MAX];
     pthread_t thread[RANKS_MAX];
     struct training_options options = {.isa = isa_best(),
                                        .algorithm = CONV_AUTO,
@@ -192,6 +189,11 @@ static float *train_divided(const struct network *n, const int64_t size[3],
     for (int i = 0; i < ranks; i++)
         pthread_join(thread[i], NULL);
     pthread_barrier_destroy(&m.barrier);
+}
+
+/* The state that all ranks agree on in the end, to be freed. */
+static float *agreed_state(const struct rank *rank, int ranks, size_t floats)
+{
     for (int i = 0; i < ranks; i++) {
         if (rank[i].status != STATUS_OK)
             fail_msg("rank %d: %s", i, rank[i].err.message);
@@ -200,8 +202,19 @@ static float *train_divided(const struct network *n, const int64_t size[3],
         if (i > 0)
             free(rank[i].state);
     }
-    *last_loss = rank[0].losses[STEPS - 1];
     return rank[0].state;
+}
+
+static void reverse_batches(struct noise *data, int batch)
+{
+    for (int step = 0; step < STEPS; step++)
+        for (int i = 0; i < batch / 2; i++) {
+            struct training_sample *a = &data->samples[step * batch + i],
+                                   *b = &data->samples[(step + 1) * batch - 1 - i],
+                                   kept = *a;
+            *a = *b;
+            *b = kept;
+        }
 }
 
 static void divide(const char *name, const int64_t size[3], enum loss_kind loss,
@@ -209,21 +222,26 @@ static void divide(const char *name, const int64_t size[3], enum loss_kind loss,
 {
     static const struct {
         int ranks, threads, shares[RANKS_MAX];
+        bool reversed;
     } divisions[] = {
-        {1, 1, {7}},       {1, 2, {7}},       {2, 1, {4, 3}},
-        {3, 1, {3, 2, 2}}, {3, 1, {6, 0, 1}}, {4, 2, {2, 2, 2, 1}},
+        {1, 1, {7}, false},       {1, 2, {7}, false},      {2, 1, {4, 3}, false},
+        {3, 1, {3, 2, 2}, false}, {3, 1, {6, 0, 1}, true}, {4, 2, {2, 2, 2, 1}, false},
     };
     enum { BATCH = 7 };
     struct network n;
     float *first = NULL;
-    double loss_of_first = 0, loss_here;
+    double loss_of_first = 0;
+    struct rank rank[RANKS_MAX];
 
     network_of(&n, name);
     struct noise data = noise_new(STEPS * BATCH, input, target);
     for (size_t i = 0; i < sizeof divisions / sizeof *divisions; i++) {
-        float *state =
-            train_divided(&n, size, loss, &data, BATCH, divisions[i].shares,
-                          divisions[i].ranks, divisions[i].threads, floats, &loss_here);
+        if (divisions[i].reversed)
+            reverse_batches(&data, BATCH);
+        run_ranks(&n, size, loss, &data, BATCH, divisions[i].shares, divisions[i].ranks,
+                  divisions[i].threads, rank);
+        float *state = agreed_state(rank, divisions[i].ranks, floats);
+        const double loss_here = rank[0].losses[STEPS - 1];
         if (first) {
             assert_memory_equal(state, first, floats * sizeof *state);
             assert_true(loss_here == loss_of_first);
@@ -234,7 +252,7 @@ static void divide(const char *name, const int64_t size[3], enum loss_kind loss,
         }
     }
     printf("%s: %zu values the same over all divisions of a batch, loss %.6f\n", name,
-           floats, loss_here);
+           floats, loss_of_first);
     free(first);
     noise_free(&data);
     network_release(&n);
@@ -555,6 +573,28 @@ static void what_is_not_finite_is_named_and_changes_nothing(void **state)
     noise_free(&data);
 }
 
+/* A voxel of one sample on one rank: all ranks stop at the same place and say the same.
+ */
+static void what_is_not_finite_stops_all_ranks(void **state)
+{
+    (void)state;
+    const int shares[] = {1, 0, 2};
+    struct network n;
+    struct rank rank[RANKS_MAX];
+    struct noise data = noise_new(STEPS * SMALL_BATCH, 2 * 8 * 6, 1);
+    network_from_text(&n, small_classifier);
+    data.inputs[2 * 2 * 8 * 6] = INFINITY;
+    run_ranks(&n, (const int64_t[]){1, 8, 6}, LOSS_CROSS_ENTROPY, &data, SMALL_BATCH,
+              shares, 3, 1, rank);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rank[i].status, STATUS_STAGE_NUMERIC);
+        assert_string_equal(rank[i].err.message, rank[0].err.message);
+        assert_null(rank[i].state);
+    }
+    network_release(&n);
+    noise_free(&data);
+}
+
 static void frozen_layers_stay_as_they_are(void **state)
 {
     (void)state;
@@ -617,6 +657,7 @@ int main(void)
         cmocka_unit_test(given_cases_have_the_given_gradients),
         cmocka_unit_test(kernels_agree_on_the_gradients_of_an_odd_network),
         cmocka_unit_test(what_is_not_finite_is_named_and_changes_nothing),
+        cmocka_unit_test(what_is_not_finite_stops_all_ranks),
         cmocka_unit_test(frozen_layers_stay_as_they_are),
         cmocka_unit_test(a_loss_that_does_not_fit_the_network_is_refused),
         cmocka_unit_test(a_step_is_the_same_bits_however_the_batch_is_divided),
