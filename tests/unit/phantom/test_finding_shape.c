@@ -14,7 +14,7 @@
 #include "phantom/finding_draw.h"
 #include "phantom/finding_shape.h"
 
-enum { SHAPES = 150 };
+enum { SHAPES = 100 };
 
 static double wall(const void *surface, const double xyz[3])
 {
