@@ -9,7 +9,6 @@
  */
 #include "ct/dataset.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <strings.h>
@@ -19,6 +18,7 @@
 #include "base/memory.h"
 #include "ct/archive.h"
 #include "ct/data_file.h"
+#include "ct/folder_names.h"
 #include "ct/volume.h"
 
 #define VOLUME_ENDINGS ".mhd, .mha, .nii, .nii.gz"
@@ -118,25 +118,6 @@ out:
 
 /* ---- one folder ---- */
 
-/* Names in a folder that `wanted` chooses, sorted by bytes. */
-struct names {
-    char **items;
-    size_t count, capacity;
-};
-
-static void names_release(struct names *n)
-{
-    for (size_t i = 0; i < n->count; i++)
-        free(n->items[i]);
-    free(n->items);
-    *n = (struct names){0};
-}
-
-static int by_bytes(const void *left, const void *right)
-{
-    return strcmp(*(char *const *)left, *(char *const *)right);
-}
-
 /* Hidden files are passed over: "._NAME.mhd" beside NAME.mhd is what a Mac leaves behind.
  */
 static bool is_volume(const char *name)
@@ -151,36 +132,6 @@ static bool is_subset(const char *name)
     const size_t n = sizeof prefix - 1;
     return strncmp(name, prefix, n) == 0 && name[n] >= '0' && name[n] <= '9' &&
            (name[n + 1] == '\0' || strcmp(name + n + 1, ".zip") == 0);
-}
-
-static enum status list_folder(const char *path, bool (*wanted)(const char *),
-                               struct names *out, struct error *err)
-{
-    enum status status = STATUS_OK;
-    DIR *folder = opendir(path);
-    if (!folder)
-        return error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(folder);
-        if (!entry && errno) {
-            status = error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, strerror(errno));
-            goto out;
-        }
-        if (!entry)
-            break;
-        if (!wanted(entry->d_name))
-            continue;
-        TRY(memory_grow((void **)&out->items, &out->capacity, out->count + 1,
-                        sizeof *out->items, path, err));
-        TRY(text_new(entry->d_name, &out->items[out->count], err));
-        out->count++;
-    }
-    if (out->count > 1)
-        qsort(out->items, out->count, sizeof *out->items, by_bytes);
-out:
-    closedir(folder);
-    return status;
 }
 
 /* A folder, a pipe or a device with the name of a volume. */
@@ -200,8 +151,8 @@ static enum status scan_folder(struct builder *b, const char *folder, int subset
                                struct error *err)
 {
     enum status status = STATUS_OK;
-    struct names names = {0};
-    TRY(list_folder(folder, is_volume, &names, err));
+    struct folder_names names = {0};
+    TRY(folder_names_read(folder, is_volume, &names, err));
     for (size_t i = 0; i < names.count; i++) {
         char *path;
         struct stat s;
@@ -215,7 +166,7 @@ static enum status scan_folder(struct builder *b, const char *folder, int subset
         TRY(status);
     }
 out:
-    names_release(&names);
+    folder_names_release(&names);
     return status;
 }
 
@@ -246,9 +197,9 @@ out:
 static enum status find_subsets(struct builder *b, const char *root, struct error *err)
 {
     enum status status = STATUS_OK;
-    struct names names = {0};
+    struct folder_names names = {0};
     struct dataset *d = b->dataset;
-    TRY(list_folder(root, is_subset, &names, err));
+    TRY(folder_names_read(root, is_subset, &names, err));
     for (size_t i = 0; i < names.count; i++) {
         const int subset = names.items[i][sizeof "subset" - 1] - '0';
         const bool archive = names.items[i][sizeof "subset"] != '\0';
@@ -265,7 +216,7 @@ static enum status find_subsets(struct builder *b, const char *root, struct erro
         TRY(status);
     }
 out:
-    names_release(&names);
+    folder_names_release(&names);
     return status;
 }
 
@@ -274,8 +225,8 @@ out:
 static enum status note_strays(struct builder *b, const char *root, struct error *err)
 {
     enum status status = STATUS_OK;
-    struct names names = {0};
-    TRY(list_folder(root, is_volume, &names, err));
+    struct folder_names names = {0};
+    TRY(folder_names_read(root, is_volume, &names, err));
     if (names.count > 0)
         TRY(add_problem(
             b, err, "",
@@ -283,7 +234,7 @@ static enum status note_strays(struct builder *b, const char *root, struct error
             "not used, the first is %s",
             root, names.count, names.items[0]));
 out:
-    names_release(&names);
+    folder_names_release(&names);
     return status;
 }
 
