@@ -64,6 +64,8 @@ enum status cache_open(const struct cache_options *o, struct cache **out,
     enum status status = STATUS_OK;
     void *room;
     struct cache *c = NULL;
+    if (!o->folder || !o->folder[0])
+        return error_set(err, STATUS_JOB_CONFIG, "the folder of the cache is not given");
     TRY(memory_new(1, sizeof *c, o->folder, &room, err));
     c = room;
     c->quota_bytes = o->quota_bytes;
