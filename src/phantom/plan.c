@@ -40,8 +40,8 @@ static void draw_organs(struct plan *p, struct random *r)
     p->gravity_hu = about(r, 45, 15);
     p->emphysema = random_chance(r, 0.3) ? random_between(r, 0.2, 1) : 0;
     p->texture_hu = about(r, 16, 3);
-    p->murray = about(r, 2.67, 0.05);
-    p->vessel_mm = about(r, 0.415, 0.025);
+    p->murray = about(r, 2.5, 0.05);
+    p->vessel_mm = about(r, 0.37, 0.02);
 }
 
 /* Contrast: none in most screening scans, else more in the vessels than in the tissue. */

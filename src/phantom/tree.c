@@ -7,12 +7,12 @@
  * airways", Ann. Biomed. Eng. 28, 2000; for vessels Burrowes et al., J. Appl. Physiol.
  * 99, 2005).
  *
- * Calibres: r^m of a parent is the sum over its children, so that r = r_end n^(1/m). The
- * exponent of the pulmonary arteries is near 2.3 to 2.4 (Nakamura and Awa, Physiol. Rep.
- * 2, 2014; Dong et al., Am. J. Physiol. Heart 319, 2020, find 2.9 +- 1.1 in the large
- * ones), which agrees with a ratio of diameters of 1.56 at a ratio of numbers near 3.3
- * between Strahler orders (Huang et al., J. Appl. Physiol. 81, 1996): ln 3.3 / ln 1.56
- * = 2.7.
+ * Calibres: r^m of a parent is the sum over its children, so that r = r_end n^(1/m), with
+ * m near 2.5: between the 2.3 that Nakamura and Awa find for whole pulmonary arteries
+ * (Physiol. Rep. 2, 2014) and the 2.9 of Dong et al. for those that CT shows (Am. J.
+ * Physiol. Heart 319, 2020). The ratio of diameters of 1.56 at a ratio of numbers
+ * near 3.3 between Strahler orders (Huang et al., J. Appl. Physiol. 81, 1996) is m =
+ * ln 3.3 / ln 1.56 = 2.7.
  *
  * A bronchus runs beside its artery, one wall from the other, until it is too thin to
  * see; veins grow into the same lobes from the left atrium, towards points of their own.
@@ -34,7 +34,7 @@ enum {
     ALL = 31
 };
 
-static const double END_SPACING_MM = 8.2;
+static const double END_SPACING_MM = 7.8;
 static const double PLEURA_MM = 3.0; /* no end point is nearer to the pleura */
 static const double THINNEST_BRONCHUS_MM = 1.0;
 static const double PIECE_MM = 5; /* branches bend between pieces of this length */
@@ -169,7 +169,7 @@ static struct tip extend(struct grower *g, struct tip tip, struct vec to, double
     struct vec any = vec(random_normal(&g->random), random_normal(&g->random),
                          random_normal(&g->random));
     struct vec side = vec_unit(vec_cross(way, any));
-    double bend = length * 0.04 * random_normal(&g->random);
+    double bend = length * 0.06 * random_normal(&g->random);
     struct vec beside = vec_sub(bfrom, from), along = vec_unit(way);
     beside = vec_unit(vec_step(beside, -vec_dot(beside, along), along));
     tip.generation++;
@@ -214,7 +214,7 @@ static struct vec widest(const struct vec *points, size_t n, struct vec centre,
     double xx = 0, yy = 0, zz = 0, xy = 0, xz = 0, yz = 0;
     for (size_t i = 0; i < n; i++) {
         struct vec d = vec_sub(points[i], centre);
-        d = vec_step(d, -0.8 * vec_dot(d, axis), axis);
+        d = vec_step(d, -0.65 * vec_dot(d, axis), axis);
         xx += d.x * d.x;
         yy += d.y * d.y;
         zz += d.z * d.z;

@@ -295,7 +295,7 @@ static void trees_are_connected_and_thin_out(void **state)
         assert_true(t[i].parent < (int32_t)i);
         check_branch(&t[i], t[i].parent < 0 ? NULL : &t[t[i].parent]);
         if (t[i].parent >= 0) {
-            cubes[t[i].parent] += pow(t[i].radius_from, 2.67);
+            cubes[t[i].parent] += pow(t[i].radius_from, 2.5);
             children[t[i].parent]++;
         }
     }
@@ -303,7 +303,7 @@ static void trees_are_connected_and_thin_out(void **state)
         ends[t[i].kind] += children[i] == 0;
         if (t[i].kind == TUBE_BRONCHUS || children[i] != 2 || t[i].generation < 8)
             continue;
-        off += pow(cubes[i], 1 / 2.67) / t[i].radius_from;
+        off += pow(cubes[i], 1 / 2.5) / t[i].radius_from;
         forks++;
     }
     for (size_t i = 0; i < count; i++) {
