@@ -58,6 +58,22 @@ const char *comm_library(void)
     return version;
 }
 
+void comm_workers(const struct comm *c, struct comm *out)
+{
+    const bool computes = c->rank > 0 || c->size == 1;
+    *out = *c;
+    out->first = c->size > 1;
+    MPI_Comm_split(c->mpi, computes ? 0 : MPI_UNDEFINED, c->rank, &out->mpi);
+    out->rank = c->rank - out->first;
+    out->size = c->size - out->first;
+}
+
+void comm_release(struct comm *c)
+{
+    if (c->mpi != MPI_COMM_NULL)
+        MPI_Comm_free(&c->mpi);
+}
+
 enum status comm_agree(const struct comm *c, enum status status, struct error *err)
 {
     struct {
@@ -78,8 +94,8 @@ enum status comm_agree(const struct comm *c, enum status status, struct error *e
     }
     MPI_Bcast(&message, sizeof message, MPI_BYTE, worst.rank, c->mpi);
     if (c->rank != worst.rank)
-        error_set(err, (enum status)worst.code, "rank %d on %s: %s", worst.rank,
-                  message.host, message.error.message);
+        error_set(err, (enum status)worst.code, "rank %d on %s: %s",
+                  c->first + worst.rank, message.host, message.error.message);
     return (enum status)worst.code;
 }
 

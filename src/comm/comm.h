@@ -19,6 +19,7 @@ enum { COMM_HOST_BYTES = 64 };
 struct comm {
     MPI_Comm mpi;
     int rank, size;
+    int first; /* added to ranks in messages: of workers, that of the first among all */
     char host[COMM_HOST_BYTES];
 };
 
@@ -32,6 +33,11 @@ void comm_finish(struct comm *c);
 /* The name of the MPI-IO driver and of the MPI library in use, for provenance. */
 const char *comm_io_driver(void);
 const char *comm_library(void);
+
+/* *out = those that compute: all ranks but 0, or rank 0 where it is alone. On rank 0 of
+ * several `out` has nobody in it. Collective, as is comm_release. */
+void comm_workers(const struct comm *c, struct comm *out);
+void comm_release(struct comm *c);
 
 /* The worst status of all ranks, on all ranks; of equals the lowest rank's. err takes its
  * message, "rank R on HOST: " before it when it is another's. Collective. */

@@ -19,11 +19,32 @@
 
 enum { SETTINGS_SUBSETS = 10 };
 
+/* The networks that can be trained. */
+enum train_stage { TRAIN_SEGMENT, TRAIN_CLASSIFY, TRAIN_MALIGNANCY, TRAIN_STAGES };
+
+/* How a network is trained. "auto", and the numbers that the table names, mean: what the
+ * group train says, and if that is auto too, what mode and stage want. */
+struct train_settings {
+    int64_t epochs, epoch_samples, batch;
+    char *optimizer; /* "auto", "sgd", "adam", "adamw", "lars" */
+    double learning_rate;
+    char *schedule; /* "auto", "constant", "step", "cosine" */
+    double warmup;  /* epochs */
+    double momentum, weight_decay, clip;
+    char *loss;    /* "auto", "cross-entropy", "focal", "bce", "dice" */
+    char *augment; /* "auto", "none", "flip", "full" */
+    int64_t ratio;
+    int64_t validate_every, validate_samples, patience;
+    char *best; /* "auto", "f1", "auc", "recall" */
+    int64_t depth;
+    char *init;
+};
+
 /* The values. Strings are never NULL; "" means not given. Paths are absolute. Owned by
  * the structure. Fields are named as the keys. */
 struct settings {
     struct {
-        bool prepare, detect;
+        bool prepare, train, detect;
     } stages;
     char *mode; /* "book", "fixed" */
     int64_t seed;
@@ -32,7 +53,7 @@ struct settings {
     struct {
         char *root, *scan;
         bool subsets[SETTINGS_SUBSETS];
-        char *annotations, *candidates, *excluded, *seriesuids, *malignancy;
+        char *annotations, *candidates, *excluded, *seriesuids, *malignancy, *masks;
         bool allow_outside;
     } dataset;
     struct {
@@ -62,6 +83,16 @@ struct settings {
         double threshold;
         char *patient; /* "max", "noisy-or" */
     } malignancy;
+    struct {
+        bool stages[TRAIN_STAGES];
+        int64_t fold; /* -1: none */
+        char *labels; /* "book", "mask" */
+        struct train_settings all, stage[TRAIN_STAGES];
+    } train;
+    struct {
+        double seconds;
+        int64_t keep;
+    } checkpoint;
     struct {
         bool heatmaps; /* float32 heatmaps in run.h5 */
         char *driver;  /* MPI-IO component: "auto", "romio", "ompio" */

@@ -2,18 +2,48 @@
  * help. */
 #include "config/settings_value.h"
 
-/* Opens the group that a key stands in, closing the one before; NULL closes the last. */
-static void enter_group(const char *name, char *group, size_t bytes, FILE *out)
+enum { GROUP_BYTES = 64, INDENT = 4 };
+
+static int depth_of(const char *group)
 {
-    const char *dot = name ? strchr(name, '.') : NULL;
-    size_t n = dot ? (size_t)(dot - name) : 0;
-    if (strlen(group) == n && (n == 0 || memcmp(group, name, n) == 0))
-        return;
-    if (group[0])
-        fprintf(out, "};\n");
-    snprintf(group, bytes, "%.*s", (int)n, name ? name : "");
-    if (n)
-        fprintf(out, "%s:\n{\n", group);
+    int depth = group[0] != '\0';
+    for (const char *p = group; *p; p++)
+        depth += *p == '.';
+    return depth;
+}
+
+/* Whether `group` is `inner` or holds it: "train" holds "train.segment". */
+static bool holds(const char *group, const char *inner, size_t length)
+{
+    const size_t n = strlen(group);
+    return n == 0 || (n <= length && memcmp(group, inner, n) == 0 &&
+                      (n == length || inner[n] == '.'));
+}
+
+static void leave_group(char *group, FILE *out)
+{
+    char *dot = strrchr(group, '.');
+    fprintf(out, "%*s};\n", INDENT * (depth_of(group) - 1), "");
+    *(dot ? dot : group) = '\0';
+}
+
+/* Closes and opens groups until the one that a key stands in is open; NULL closes all. */
+static void enter_group(const char *name, char group[GROUP_BYTES], FILE *out)
+{
+    const char *dot = name ? strrchr(name, '.') : NULL;
+    const size_t length = dot ? (size_t)(dot - name) : 0;
+    CHECK(length < GROUP_BYTES);
+    while (group[0] && !holds(group, name ? name : "", length))
+        leave_group(group, out);
+    for (size_t n = strlen(group); n < length; n = strlen(group)) {
+        const char *part = name + n + (n > 0);
+        const size_t end = (size_t)(part - name) + strcspn(part, ".");
+        const int indent = INDENT * depth_of(group);
+        fprintf(out, "%*s%.*s:\n%*s{\n", indent, "", (int)(name + end - part), part,
+                indent, "");
+        memcpy(group, name, end);
+        group[end] = '\0';
+    }
 }
 
 static bool is_printed(const struct key *k, bool binding)
@@ -27,7 +57,7 @@ static bool is_printed(const struct key *k, bool binding)
 static enum status print(const struct settings *s, bool binding, char **out,
                          size_t *bytes, struct error *err)
 {
-    char *text = NULL, group[64] = "";
+    char *text = NULL, group[GROUP_BYTES] = "";
     size_t length = 0;
     FILE *stream = open_memstream(&text, &length);
     if (!stream)
@@ -36,13 +66,14 @@ static enum status print(const struct settings *s, bool binding, char **out,
         const struct key *k = &keys[i];
         if (!is_printed(k, binding))
             continue;
-        enter_group(k->name, group, sizeof(group), stream);
-        const char *dot = strchr(k->name, '.');
-        fprintf(stream, dot ? "    %s = " : "%s = ", dot ? dot + 1 : k->name);
+        enter_group(k->name, group, stream);
+        const char *dot = strrchr(k->name, '.');
+        fprintf(stream, "%*s%s = ", INDENT * depth_of(group), "",
+                dot ? dot + 1 : k->name);
         value_print(k, s, stream);
         fputs(";\n", stream);
     }
-    enter_group(NULL, group, sizeof(group), stream);
+    enter_group(NULL, group, stream);
     bool failed = ferror(stream);
     failed |= fclose(stream) != 0;
     if (failed) {

@@ -7,6 +7,64 @@
 #define RANGE(from, to) .low = (from), .high = (to)
 #define ONE_OF(...) .choices = {__VA_ARGS__}
 
+/* The keys of a group of training. */
+/* clang-format off */
+#define TRAIN_KEYS(group, at)                                                            \
+    {group ".epochs", KEY_INTEGER, 0, AT(at.epochs), "0", RANGE(0, 1e5),                 \
+     .help = "0: by mode and stage; may be raised in a run that is under way"},          \
+    {group ".epoch_samples", KEY_INTEGER, KEY_BINDS, AT(at.epoch_samples), "0",          \
+     RANGE(0, 1e9),                                                                      \
+     .help = "samples of an epoch; 0: by mode and stage"},                               \
+    {group ".batch", KEY_INTEGER, KEY_BINDS, AT(at.batch), "0", RANGE(0, 65536),         \
+     .help = "samples of a step, of all ranks together; 0: by mode and stage"},          \
+    {group ".optimizer", KEY_CHOICE, KEY_BINDS, AT(at.optimizer), "auto",                \
+     ONE_OF("auto", "sgd", "adam", "adamw", "lars"),                                     \
+     .help = "how gradients change weights"},                                            \
+    {group ".learning_rate", KEY_NUMBER, KEY_BINDS, AT(at.learning_rate), "0",           \
+     RANGE(0, 100),                                                                      \
+     .help = "0: by mode and stage"},                                                    \
+    {group ".schedule", KEY_CHOICE, KEY_BINDS, AT(at.schedule), "auto",                  \
+     ONE_OF("auto", "constant", "step", "cosine"),                                       \
+     .help = "of the learning rate; step: a tenth after each third of the epochs"},      \
+    {group ".warmup", KEY_NUMBER, KEY_BINDS, AT(at.warmup), "-1", RANGE(-1, 1e5),        \
+     .help = "epochs in which the learning rate rises; -1: by mode and stage"},          \
+    {group ".momentum", KEY_NUMBER, KEY_BINDS, AT(at.momentum), "-1", RANGE(-1, 1),      \
+     .help = "of sgd and lars; -1: by mode and stage"},                                  \
+    {group ".weight_decay", KEY_NUMBER, KEY_BINDS, AT(at.weight_decay), "-1",            \
+     RANGE(-1, 1),                                                                       \
+     .help = "-1: by mode and stage"},                                                   \
+    {group ".clip", KEY_NUMBER, KEY_BINDS, AT(at.clip), "-1", RANGE(-1, 1e9),            \
+     .help = "the longest gradient; 0: any; -1: by mode and stage"},                     \
+    {group ".loss", KEY_CHOICE, KEY_BINDS, AT(at.loss), "auto",                          \
+     ONE_OF("auto", "cross-entropy", "focal", "bce", "dice"),                            \
+     .help = "what is made small"},                                                      \
+    {group ".augment", KEY_CHOICE, KEY_BINDS, AT(at.augment), "auto",                    \
+     ONE_OF("auto", "none", "flip", "full"),                                             \
+     .help = "flip: and turned; full: also moved, stretched and made noisy"},            \
+    {group ".ratio", KEY_INTEGER, KEY_BINDS, AT(at.ratio), "0", RANGE(0, 1000),          \
+     .help = "classify: non-nodules a nodule; 0: by mode and stage"},                    \
+    {group ".validate_every", KEY_INTEGER, KEY_BINDS, AT(at.validate_every), "-1",       \
+     RANGE(-1, 1e5),                                                                     \
+     .help = "epochs between validations, beside the first and last; 0: none; -1: by "   \
+             "mode and stage"},                                                          \
+    {group ".validate_samples", KEY_INTEGER, KEY_BINDS, AT(at.validate_samples), "-1",   \
+     RANGE(-1, 1e9),                                                                     \
+     .help = "most samples of a validation, nodules first; 0: all; -1: by mode and "     \
+             "stage"},                                                                   \
+    {group ".patience", KEY_INTEGER, KEY_BINDS, AT(at.patience), "-1", RANGE(-1, 1e5),   \
+     .help = "validations without a better one that end it; 0: never; -1: by mode and "  \
+             "stage"},                                                                   \
+    {group ".best", KEY_CHOICE, KEY_BINDS, AT(at.best), "auto",                          \
+     ONE_OF("auto", "f1", "auc", "recall"),                                              \
+     .help = "metric of the validation by which weights are kept"},                      \
+    {group ".depth", KEY_INTEGER, KEY_BINDS, AT(at.depth), "0", RANGE(0, 1000),          \
+     .help = "malignancy: parts of the network, from its end, that are trained; 0: by "  \
+             "mode"},                                                                    \
+    {group ".init", KEY_PATH, KEY_BINDS, AT(at.init), "",                      \
+     .help = "weights to begin with (HDF5); none: random ones, malignancy: the "         \
+             "classifier's"}
+/* clang-format on */
+
 const struct key keys[] = {
     {"stages", KEY_STAGES, 0, AT(stages), "[\"detect\"]",
      .help = "what the job does, in order"},
@@ -36,6 +94,8 @@ const struct key keys[] = {
      .help = "list of scans; default: seriesuids.csv"},
     {"dataset.malignancy", KEY_PATH, 0, AT(dataset.malignancy), "",
      .help = "list of malignancies; default: annotations_with_malignancy.csv"},
+    {"dataset.masks", KEY_PATH, KEY_BINDS, AT(dataset.masks), "",
+     .help = "a folder of label volumes named as the scans: train.labels \"mask\""},
     {"dataset.allow_outside", KEY_BOOLEAN, 0, AT(dataset.allow_outside), "false",
      .help = "let a header name voxels outside the folder of the header"},
 
@@ -93,6 +153,27 @@ const struct key keys[] = {
     {"malignancy.patient", KEY_CHOICE, KEY_BINDS, AT(malignancy.patient), "max",
      ONE_OF("max", "noisy-or"), .help = "how the nodules of a scan make its score"},
 
+    {"train.stages", KEY_SET, KEY_BINDS, AT(train.stages),
+     "[\"segment\",\"classify\",\"malignancy\"]",
+     ONE_OF("segment", "classify", "malignancy"),
+     .help = "the networks that are trained"},
+    {"train.fold", KEY_INTEGER, KEY_BINDS, AT(train.fold), "-1",
+     RANGE(-1, SETTINGS_SUBSETS - 1),
+     .help = "the subset that is tested on and left alone, the next one validates; -1: "
+             "no test, every tenth scan validates"},
+    {"train.labels", KEY_CHOICE, KEY_BINDS, AT(train.labels), "book",
+     ONE_OF("book", "mask"),
+     .help = "what the segmenter learns: boxes grown from annotations, or dataset.masks"},
+    TRAIN_KEYS("train", train.all),
+    TRAIN_KEYS("train.segment", train.stage[TRAIN_SEGMENT]),
+    TRAIN_KEYS("train.classify", train.stage[TRAIN_CLASSIFY]),
+    TRAIN_KEYS("train.malignancy", train.stage[TRAIN_MALIGNANCY]),
+
+    {"checkpoint.seconds", KEY_NUMBER, 0, AT(checkpoint.seconds), "300", RANGE(0, 1e7),
+     .help = "between checkpoints of a training; 0: after every step"},
+    {"checkpoint.keep", KEY_INTEGER, 0, AT(checkpoint.keep), "2", RANGE(1, 1000),
+     .help = "newest checkpoints of a training that are kept"},
+
     {"store.heatmaps", KEY_BOOLEAN, KEY_BINDS, AT(store.heatmaps), "false",
      .help = "keep the heatmaps in run.h5 (4 bytes a voxel)"},
     {"store.driver", KEY_CHOICE, 0, AT(store.driver), "auto",
@@ -119,6 +200,7 @@ const size_t key_count = sizeof(keys) / sizeof(keys[0]);
 
 const struct stage_name stage_names[] = {
     {"prepare", offsetof(struct settings, stages.prepare)},
+    {"train", offsetof(struct settings, stages.train)},
     {"detect", offsetof(struct settings, stages.detect)},
 };
 
@@ -126,7 +208,7 @@ const size_t stage_count = sizeof(stage_names) / sizeof(stage_names[0]);
 
 bool stage_is_planned(const char *name)
 {
-    static const char *const planned[] = {"train", "score", "report"};
+    static const char *const planned[] = {"score", "report"};
     for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
         if (strcmp(name, planned[i]) == 0)
             return true;
@@ -209,6 +291,7 @@ static void describe_choices(const struct key *k, char *out, size_t bytes)
 void key_describe(const struct key *k, char *out, size_t bytes)
 {
     const char *kind = k->type == KEY_INTEGER ? "an integer" : "a number";
+    size_t n;
     switch (k->type) {
     case KEY_PATH:
         snprintf(out, bytes, "a path");
@@ -232,6 +315,10 @@ void key_describe(const struct key *k, char *out, size_t bytes)
     case KEY_SUBSETS:
         snprintf(out, bytes, "a list of different numbers from 0 to %d",
                  SETTINGS_SUBSETS - 1);
+        break;
+    case KEY_SET:
+        n = (size_t)snprintf(out, bytes, "a list of different ones of ");
+        describe_choices(k, out + n, bytes - n);
         break;
     case KEY_STAGES:
         snprintf(out, bytes, "a list of stages such as [\"%s\"]", stage_names[0].name);

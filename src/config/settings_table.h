@@ -19,6 +19,7 @@ enum key_type {
     KEY_INTEGER, /* int64_t */
     KEY_NUMBER,  /* double */
     KEY_SUBSETS, /* bool[SETTINGS_SUBSETS] */
+    KEY_SET,     /* bool of each of `choices`, a list of them */
     KEY_STAGES,  /* the structure of stages */
 };
 

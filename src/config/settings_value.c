@@ -39,14 +39,19 @@ static enum status resolve(const struct key *k, const char *text, const char *fo
     return status;
 }
 
+static int choice_find(const struct key *k, const char *name)
+{
+    for (int i = 0; k->choices[i]; i++)
+        if (strcmp(k->choices[i], name) == 0)
+            return i;
+    return -1;
+}
+
 static bool is_allowed(const struct key *k, const char *text)
 {
     if (k->type != KEY_CHOICE)
         return true;
-    for (size_t i = 0; k->choices[i]; i++)
-        if (strcmp(k->choices[i], text) == 0)
-            return true;
-    return false;
+    return choice_find(k, text) >= 0;
 }
 
 static enum status keep_text(const struct key *k, const char *text, const char *folder,
@@ -102,6 +107,28 @@ static bool take_subsets(const struct key *k, const config_setting_t *setting,
         chosen[subset] = true;
     }
     memcpy(key_place(k, s), chosen, sizeof(chosen));
+    return true;
+}
+
+static bool take_set(const struct key *k, const config_setting_t *setting,
+                     struct settings *s)
+{
+    bool chosen[KEY_CHOICES] = {false};
+    size_t count = 0;
+    if (!is_sequence(setting))
+        return false;
+    for (int i = 0; i < config_setting_length(setting); i++) {
+        const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
+        if (config_setting_type(element) != CONFIG_TYPE_STRING)
+            return false;
+        const int choice = choice_find(k, config_setting_get_string(element));
+        if (choice < 0 || chosen[choice])
+            return false;
+        chosen[choice] = true;
+    }
+    while (k->choices[count])
+        count++;
+    memcpy(key_place(k, s), chosen, count * sizeof(bool));
     return true;
 }
 
@@ -165,6 +192,9 @@ enum status value_take(const struct key *k, const struct document *d,
         break;
     case KEY_SUBSETS:
         good = take_subsets(k, setting, s);
+        break;
+    case KEY_SET:
+        good = take_set(k, setting, s);
         break;
     case KEY_STAGES:
         return take_stages(k, d, setting, s, err);
@@ -269,6 +299,18 @@ static void print_subsets(const bool *chosen, FILE *out)
     fputc(']', out);
 }
 
+static void print_set(const struct key *k, const bool *chosen, FILE *out)
+{
+    const char *before = "";
+    fputc('[', out);
+    for (int i = 0; k->choices[i]; i++)
+        if (chosen[i]) {
+            fprintf(out, "%s\"%s\"", before, k->choices[i]);
+            before = ", ";
+        }
+    fputc(']', out);
+}
+
 static void print_stages(const struct settings *s, FILE *out)
 {
     const char *before = "";
@@ -304,6 +346,9 @@ void value_print(const struct key *k, const struct settings *s, FILE *out)
         break;
     case KEY_SUBSETS:
         print_subsets(value, out);
+        break;
+    case KEY_SET:
+        print_set(k, value, out);
         break;
     case KEY_STAGES:
         print_stages(s, out);

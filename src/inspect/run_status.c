@@ -53,7 +53,10 @@ static enum status take_json(struct run_status *s, const char *path, struct erro
     s->remaining_s = number_of(root, "remaining_s", -1);
     const char *message = text_of(root, "message", NULL);
     if (message)
-        status = text_new(message, &s->message, err);
+        TRY(text_new(message, &s->message, err));
+    const char *training = text_of(root, "training", NULL);
+    if (training)
+        status = text_new(training, &s->training, err);
 out:
     json_decref(root);
     return status;
@@ -130,7 +133,8 @@ void run_status_release(struct run_status *s)
 {
     free(s->json);
     free(s->message);
-    s->json = s->message = NULL;
+    free(s->training);
+    s->json = s->message = s->training = NULL;
 }
 
 double run_status_silence(const struct run_status *s, double now_unix)
@@ -151,6 +155,14 @@ static void print_pace(const struct run_status *s, FILE *out)
         fprintf(out, ", about %s left", left);
     }
     fputc('\n', out);
+}
+
+static void print_training(const struct run_status *s, FILE *out)
+{
+    char left[32] = "?";
+    if (s->remaining_s >= 0)
+        clock_describe(s->remaining_s, left, sizeof left);
+    fprintf(out, "training    %s, about %s left of it\n", s->training, left);
 }
 
 static void print_news(const struct run_status *s, double now_unix, FILE *out)
@@ -179,7 +191,10 @@ void run_status_print(const struct run_status *s, const char *folder, double now
     fprintf(out, "%s\n", s->json || s->done ? "" : ", has told nothing yet");
     if (s->message)
         fprintf(out, "message     %s\n", s->message);
-    if (s->json) {
+    if (s->training) {
+        print_training(s, out);
+        print_news(s, now_unix, out);
+    } else if (s->json) {
         fprintf(
             out,
             "scans       %lld of %lld finished, %lld quarantined, %.1f %% of the work\n",

@@ -20,7 +20,8 @@ struct run_status {
     char state[32]; /* "detect", "assemble", "done", "failed", "checkpointed"; "started"
                        without a status.json */
     char host[64];
-    char *message; /* why it failed or stopped, NULL */
+    char *message;  /* why it failed or stopped, NULL */
+    char *training; /* what is trained and how far it is, NULL */
     int64_t scans, finished, quarantined;
     double share; /* of the work, 0 to 1 */
     double elapsed_s, scans_per_hour;

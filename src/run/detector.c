@@ -8,7 +8,9 @@
 
 const char *timing_name(enum timing t)
 {
-    static const char *const names[] = {"input", "segment", "group", "classify"};
+    static const char *const names[TIMING_COUNT] = {
+        "input",      "segment",     "group",     "classify",   "train",
+        "train wait", "train input", "allreduce", "validation", "checkpoint"};
     return names[t];
 }
 

@@ -33,7 +33,19 @@ struct order {
 typedef enum status detector_poll(void *context);
 
 /* Seconds by what they were spent on. */
-enum timing { TIMING_INPUT, TIMING_SEGMENT, TIMING_GROUP, TIMING_CLASSIFY, TIMING_COUNT };
+enum timing {
+    TIMING_INPUT,
+    TIMING_SEGMENT,
+    TIMING_GROUP,
+    TIMING_CLASSIFY,
+    TIMING_TRAIN, /* the job's, as those that follow */
+    TIMING_TRAIN_WAIT,
+    TIMING_TRAIN_INPUT,
+    TIMING_ALLREDUCE,
+    TIMING_VALIDATION,
+    TIMING_CHECKPOINT,
+    TIMING_COUNT
+};
 const char *timing_name(enum timing t);
 
 struct detector;

@@ -1,6 +1,7 @@
 #include "run/progress.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,9 @@ struct progress {
     char *path, *host;
     int ranks;
     double start, written;
+    char training[32]; /* the network being trained, since when, from which sample on */
+    double training_start;
+    int64_t training_samples, training_steps;
 };
 
 enum status progress_new(const char *path, const char *host, int ranks,
@@ -74,11 +78,20 @@ static json_t *message_json(const char *message)
     return json_string(ascii);
 }
 
+static void write_json(struct progress *p, json_t *root)
+{
+    struct error ignored;
+    char *text = json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
+    json_decref(root);
+    if (text && file_write(p->path, text, strlen(text), &ignored) != STATUS_OK)
+        log_warning("%s", ignored.message);
+    free(text);
+}
+
 static void write_status(struct progress *p, const struct schedule_counts *c,
                          const char *state, int exit_code, const char *message)
 {
     struct pace pace = pace_of(p, c);
-    struct error ignored;
     json_t *root = json_pack(
         "{s:s, s:I, s:I, s:I, s:f, s:f, s:f, s:s, s:i, s:i, s:I}", "state", state,
         "scans", (json_int_t)c->scans, "finished", (json_int_t)c->finished, "quarantined",
@@ -94,11 +107,7 @@ static void write_status(struct progress *p, const struct schedule_counts *c,
         json_object_set_new(root, "exit_code", json_integer(exit_code));
     if (message)
         json_object_set_new(root, "message", message_json(message));
-    char *text = json_dumps(root, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
-    json_decref(root);
-    if (text && file_write(p->path, text, strlen(text), &ignored) != STATUS_OK)
-        log_warning("%s", ignored.message);
-    free(text);
+    write_json(p, root);
 }
 
 void progress_show(struct progress *p, struct schedule_counts c, const char *state,
@@ -120,6 +129,54 @@ void progress_show(struct progress *p, struct schedule_counts c, const char *sta
     if (now || time_now - p->written >= write_seconds) {
         p->written = time_now;
         write_status(p, &c, state, -1, NULL);
+    }
+}
+
+/* ---- training ---- */
+
+static void write_training(struct progress *p, const struct trainer_progress *t,
+                           const char *line, double share, double left)
+{
+    json_t *root = json_pack(
+        "{s:s, s:s, s:f, s:f, s:s, s:i, s:i, s:I}", "state", "train", "training", line,
+        "share", share, "elapsed_s", clock_seconds() - p->start, "host", p->host, "pid",
+        (int)getpid(), "ranks", p->ranks, "updated_unix", (json_int_t)time(NULL));
+    if (!root)
+        return;
+    json_object_set_new(root, "stage", json_string(t->name));
+    if (left >= 0)
+        json_object_set_new(root, "remaining_s", json_real(left));
+    write_json(p, root);
+}
+
+void progress_train(struct progress *p, const struct trainer_progress *t, bool now)
+{
+    const double time_now = clock_seconds();
+    const int64_t step = t->epoch * t->steps + t->step, all = t->epochs * t->steps;
+    char line[200], left_text[32] = "?";
+    double left = -1, rate = 0;
+    if (strcmp(p->training, t->name) != 0) {
+        snprintf(p->training, sizeof p->training, "%s", t->name);
+        p->training_start = time_now;
+        p->training_samples = t->samples;
+        p->training_steps = step;
+    }
+    const double spent = time_now - p->training_start;
+    if (spent > 0)
+        rate = (double)(t->samples - p->training_samples) / spent;
+    if (step > p->training_steps) {
+        left = spent * (double)(all - step) / (double)(step - p->training_steps);
+        clock_describe(left, left_text, sizeof left_text);
+    }
+    snprintf(line, sizeof line,
+             "%s, epoch %lld of %lld, %s %lld of %lld, loss %.4f, %.1f samples/s",
+             t->name, (long long)t->epoch + 1, (long long)t->epochs,
+             t->validating ? "validation after step" : "step", (long long)t->step,
+             (long long)t->steps, isnan(t->loss) ? 0 : t->loss, rate);
+    log_progress(now, "train %s, %s left", line, left_text);
+    if (now || time_now - p->written >= write_seconds) {
+        p->written = time_now;
+        write_training(p, t, line, all ? (double)step / (double)all : 1, left);
     }
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "run/schedule.h"
+#include "train/trainer.h"
 
 struct progress;
 
@@ -22,6 +23,9 @@ void progress_free(struct progress *p);
  * be written is no reason to stop. */
 void progress_show(struct progress *p, struct schedule_counts c, const char *state,
                    bool now);
+
+/* The same while a network is trained; `state` is "train". */
+void progress_train(struct progress *p, const struct trainer_progress *t, bool now);
 
 /* The last word: "done", "failed", "checkpointed", with the exit code. */
 void progress_end(struct progress *p, struct schedule_counts c, const char *state,

@@ -32,6 +32,8 @@ enum message_kind {
     SAYS_PING,
     SAYS_ASSEMBLE,
     SAYS_QUIT,
+    SAYS_TRAINING, /* payload: struct trainer_progress and the name of the stage */
+    SAYS_TRAINED,
 };
 
 struct failure {

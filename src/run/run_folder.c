@@ -174,6 +174,9 @@ enum status run_folder_finish(struct run_folder *f, int exit_code, struct error 
     TRY(run_folder_file(f, "DONE", &file, err));
     TRY(file_write(file, text, (size_t)n, err));
     unlink(f->journal);
+    free(file);
+    TRY(run_folder_file(f, "journal-prepare", &file, err));
+    unlink(file);
     remove_folder(f->heatmaps);
 out:
     free(file);

@@ -32,20 +32,28 @@ struct blob_options stage_blob_options(const struct settings *s, int threads)
                                  .threads = threads};
 }
 
+enum status stage_network_path(const char *network, char **out, struct error *err)
+{
+    char *folder = NULL;
+    enum status status;
+    if (strchr(network, '/'))
+        return text_new(network, out, err);
+    TRY(places_conf("models", &folder, err));
+    if (asprintf(out, "%s/%s.cfg", folder, network) < 0)
+        status = error_set(err, STATUS_STAGE_MEMORY, "no memory for a path");
+out:
+    free(folder);
+    return status;
+}
+
 enum status stage_model_open(const char *stage, const char *network, const char *weights,
                              struct model **out, struct error *err)
 {
     char *folder = NULL, *file = NULL;
     enum status status = STATUS_OK;
     TRY(places_conf("models", &folder, err));
-    if (network[0] && !strchr(network, '/')) {
-        if (asprintf(&file, "%s/%s.cfg", folder, network) < 0) {
-            file = NULL;
-            TRY(error_set(err, STATUS_STAGE_MEMORY, "no memory for a path"));
-        }
-    } else if (network[0]) {
-        TRY(text_new(network, &file, err));
-    }
+    if (network[0])
+        TRY(stage_network_path(network, &file, err));
     status = model_open(file, folder, weights, out, err);
     if (status != STATUS_OK)
         error_prefix(err, "%s.weights", stage);

@@ -30,6 +30,9 @@ struct blob_options stage_blob_options(const struct settings *s, int threads);
 enum status stage_model_open(const char *stage, const char *network, const char *weights,
                              struct model **out, struct error *err);
 
+/* *out = the file of a network that is a file or a name of conf/models, to be freed. */
+enum status stage_network_path(const char *network, char **out, struct error *err);
+
 /* group.erosion, with "auto" resolved by the mode. */
 enum group_erosion stage_erosion(const struct settings *s);
 

@@ -355,7 +355,8 @@ static void keep_best(struct trainer *t, const struct metrics *m)
 {
     struct state *s = &t->state;
     const double value = metric_value(m, t->o.best);
-    if (s->numbers[NUMBER_BEST_EPOCH] && value <= s->sums[SUM_BEST]) {
+    /* While nothing has come out right yet, the later weights are the better ones. */
+    if (s->sums[SUM_BEST] > 0 && value <= s->sums[SUM_BEST]) {
         s->numbers[NUMBER_SINCE_BEST]++;
         s->numbers[NUMBER_ENDED] =
             t->o.patience > 0 && s->numbers[NUMBER_SINCE_BEST] >= t->o.patience;

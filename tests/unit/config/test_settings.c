@@ -290,8 +290,8 @@ static void a_wrong_value_is_named_with_what_is_allowed(void **state)
 static void a_stage_of_another_version_is_refused_as_such(void **state)
 {
     (void)state;
-    assert_job_refused("stages = [\"detect\",\n \"train\"];", 2,
-                       "stages: this version has no stage \"train\"");
+    assert_job_refused("stages = [\"detect\",\n \"report\"];", 2,
+                       "stages: this version has no stage \"report\"");
     assert_job_refused("stages = [\"cook\"];", 1, "stages: there is no stage \"cook\"");
     assert_job_refused("stages = [\"detect\", \"detect\"];", 1,
                        "stages: \"detect\" is given twice");
@@ -448,6 +448,11 @@ static void randomise(const struct key *k, struct settings *s, uint64_t *x)
             chosen[i] = random_next(x) % 2;
         chosen[random_next(x) % SETTINGS_SUBSETS] = true;
         break;
+    case KEY_SET:
+        for (; k->choices[n]; n++)
+            chosen[n] = random_next(x) % 2;
+        chosen[random_next(x) % n] = true;
+        break;
     case KEY_STAGES:
         break;
     }
@@ -460,6 +465,7 @@ static void assert_key_equal(const struct key *k, const struct settings *a,
         [KEY_BOOLEAN] = sizeof(bool),     [KEY_INTEGER] = sizeof(int64_t),
         [KEY_NUMBER] = sizeof(double),    [KEY_SUBSETS] = sizeof(a->dataset.subsets),
         [KEY_STAGES] = sizeof(a->stages),
+        [KEY_SET] = sizeof(a->train.stages),
     };
     if (key_holds_text(k))
         assert_string_equal(*(char *const *)key_value(k, a),

@@ -1,0 +1,70 @@
+/*
+ * What the parts of the stage train share: train_stage.c goes through the networks,
+ * train_network.c trains one, train_samples.c says on what, train_model.c where it begins
+ * and what it leaves.
+ */
+#ifndef RUN_TRAIN_INTERNAL_H
+#define RUN_TRAIN_INTERNAL_H
+
+#include "run/train_metrics.h"
+#include "run/train_recipe.h"
+#include "run/train_scans.h"
+#include "run/train_stage.h"
+#include "run/train_team.h"
+
+/* All networks of a job; of a worker. */
+struct train_work {
+    const struct train_job *job;
+    struct train_team *team;
+    struct train_scans scans;
+    struct loader_scan *loader_scans; /* of the scans, in their order */
+    struct train_metrics metrics[TRAIN_STAGES];
+    size_t networks; /* begun */
+    struct trainer_seconds seconds;
+};
+
+/* One network. */
+struct train_network {
+    struct train_work *work;
+    enum train_stage stage;
+    char name[32]; /* "classify", "classify-fold3" */
+    struct network network;
+    struct train_recipe recipe;
+    struct training *training;
+    struct pool training_pool, validation_pool;
+    struct example_options still; /* of the validation */
+    struct example_item *items;
+    int64_t item_count;
+    struct loader *loader, *validation_loader;
+    struct tensor_file origin; /* the weights it begins with, of the first worker */
+    char initial[HASH_HEX_BYTES];
+    char *binding;
+    struct trainer *trainer;
+    double epoch_begun;
+    int64_t epochs_told;
+};
+
+/* Fills the pools and the items of the validation. */
+enum status train_samples_init(struct train_network *n, struct error *err);
+
+/* Label volumes into the cache, each worker its share. Collective over the workers. */
+enum status train_masks_prepare(struct train_work *w, struct error *err);
+
+/* Makes a cached scan, and its mask, whole again; `context` is the struct train_work. */
+enum status train_repair(void *context, int32_t scan, struct error *err);
+
+/* Random weights, or those of a file; the first worker's count. Errors: STATUS_JOB_CONFIG
+ * when they saw a scan that is tested on. Not collective. */
+enum status train_model_begin(struct train_network *n, struct error *err);
+
+/* *n->binding = what the result depends on. */
+enum status train_model_binding(struct train_network *n, struct error *err);
+
+/* The model file, by the first worker. Not collective. */
+enum status train_model_write(struct train_network *n, struct error *err);
+
+/* Trains one network. Collective over the workers. */
+enum status train_network_run(struct train_work *w, enum train_stage stage,
+                              struct error *err);
+
+#endif

@@ -1,0 +1,253 @@
+/* Training one network: everything it needs is made, used and given back here. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "nn/initialise.h"
+#include "run/protocol.h"
+#include "run/stage_setup.h"
+#include "run/train_internal.h"
+
+enum { COMPUTERS_A_READER = 4, VALIDATION_SAMPLES = 16 };
+
+/* ---- making it ---- */
+
+static enum status open_network(struct train_network *n, struct error *err)
+{
+    enum status status;
+    const struct settings *s = n->work->job->settings;
+    const char *given = n->stage == TRAIN_SEGMENT    ? s->segment.network
+                        : n->stage == TRAIN_CLASSIFY ? s->classify.network
+                                                     : s->malignancy.network;
+    char *path = NULL;
+    if (!given[0] && n->stage == TRAIN_MALIGNANCY)
+        given = s->classify.network;
+    TRY(stage_network_path(given[0] ? given : train_stage_network(n->stage), &path, err));
+    TRY(network_init(&n->network, path, err));
+    TRY(train_recipe_init(s, n->stage, &n->network, &n->recipe, err));
+out:
+    free(path);
+    return status;
+}
+
+static enum status make_training(struct train_network *n, struct error *err)
+{
+    const struct train_job *j = n->work->job;
+    const struct train_recipe *r = &n->recipe;
+    const struct training_options o = {
+        .isa = j->isa,
+        .algorithm = stage_algorithm(j->settings),
+        .threads = j->threads,
+        .samples = (int)team_share_most(&n->work->team->team, r->batch),
+        .loss = r->loss,
+        .frozen_layers = r->depth ? fine_tuning_layer(&n->network, r->depth) : 0,
+        .frozen_norms_adapt = r->example.book};
+    return training_new(&n->network, r->input, &o, &n->training, err);
+}
+
+static enum status make_loaders(struct train_network *n, struct error *err)
+{
+    enum status status;
+    const struct train_work *w = n->work;
+    const struct settings *s = w->job->settings;
+    struct loader_options o = {
+        .example = n->recipe.example,
+        .cache = {.folder = s->cache.dir,
+                  .local = s->cache.local,
+                  .quota_bytes = (int64_t)(s->cache.quota_gb * 1e9),
+                  .hold = true},
+        .scans = w->loader_scans,
+        .scan_count = w->scans.count,
+        .pool = &n->training_pool,
+        .threads = 1 + w->job->threads / COMPUTERS_A_READER,
+        .samples = (int)team_share_most(&w->team->team, n->recipe.batch),
+        .deadline_s = s->limits.deadline_s};
+    TRY(loader_new(&o, &n->loader, err));
+    o.example = n->still;
+    o.pool = &n->validation_pool;
+    o.samples = VALIDATION_SAMPLES;
+    if (n->item_count > 0)
+        TRY(loader_new(&o, &n->validation_loader, err));
+out:
+    return status;
+}
+
+/* All that one rank does on its own. */
+static enum status prepare(struct train_network *n, struct error *err)
+{
+    enum status status;
+    const struct train_work *w = n->work;
+    const long long fold = (long long)w->job->settings->train.fold;
+    snprintf(n->name, sizeof n->name, fold < 0 ? "%s" : "%s-fold%lld",
+             train_stage_name(n->stage), fold);
+    TRY(open_network(n, err));
+    TRY(make_training(n, err));
+    if (w->team->team.rank == 0)
+        TRY(train_model_begin(n, err));
+    TRY(train_samples_init(n, err));
+    TRY(train_model_binding(n, err));
+    TRY(make_loaders(n, err));
+out:
+    return status;
+}
+
+static void network_release_all(struct train_network *n)
+{
+    trainer_free(n->trainer);
+    loader_free(n->loader);
+    loader_free(n->validation_loader);
+    training_free(n->training);
+    tensor_file_release(&n->origin);
+    pool_release(&n->training_pool);
+    pool_release(&n->validation_pool);
+    network_release(&n->network);
+    free(n->items);
+    free(n->binding);
+}
+
+/* ---- what is told of it ---- */
+
+static void tell_epoch(struct train_network *n, const struct trainer_epoch *e)
+{
+    const double now = clock_seconds(), spent = now - n->epoch_begun;
+    const struct metrics *t = &e->training, *v = &e->validation;
+    n->epoch_begun = now;
+    log_info("%s, epoch %.0f: loss %.4f, correct %.1f %% (positives %.1f %%, negatives "
+             "%.1f %%), precision %.3f, recall %.3f, F1 %.3f, AUC %.4f, %.1f samples/s",
+             n->name, e->epoch, t->loss, 100 * t->correct, 100 * t->correct_positive,
+             100 * t->correct_negative, t->precision, t->recall, t->f1, t->auc,
+             t->samples / spent);
+    if (e->validated)
+        log_info("%s, validation: loss %.4f, correct %.1f %% (positives %.1f %%, "
+                 "negatives %.1f %%), precision %.3f, recall %.3f, F1 %.3f, AUC %.4f",
+                 n->name, v->loss, 100 * v->correct, 100 * v->correct_positive,
+                 100 * v->correct_negative, v->precision, v->recall, v->f1, v->auc);
+}
+
+static enum status take_epochs(void *context, const struct trainer_epoch *epochs,
+                               size_t count, struct error *err)
+{
+    enum status status;
+    struct train_network *n = context;
+    struct train_work *w = n->work;
+    char *path = NULL;
+    if ((int64_t)count == n->epochs_told + 1)
+        tell_epoch(n, &epochs[count - 1]);
+    n->epochs_told = (int64_t)count;
+    TRY(train_metrics_take(&w->metrics[w->networks - 1], train_stage_name(n->stage),
+                           epochs, count, err));
+    TRY(path_join(w->job->settings->output, "metrics.csv", &path, err));
+    TRY(train_metrics_write(path, w->metrics, w->networks, err));
+out:
+    free(path);
+    return status;
+}
+
+static int wanted(void *context)
+{
+    const struct train_network *n = context;
+    return train_team_wanted(n->work->team);
+}
+
+static void show(void *context, const struct trainer_progress *p)
+{
+    const struct train_network *n = context;
+    train_team_progress(n->work->team, p);
+}
+
+/* ---- training it ---- */
+
+static struct trainer_options trainer_options_of(struct train_network *n,
+                                                 const char *folder)
+{
+    const struct train_work *w = n->work;
+    const struct settings *s = w->job->settings;
+    const struct train_recipe *r = &n->recipe;
+    struct trainer_options o = {
+        .name = n->name,
+        .network = &n->network,
+        .training = n->training,
+        .optimizer = r->optimizer,
+        .rate = r->rate,
+        .clip = r->clip,
+        .epochs = r->epochs,
+        .epoch_samples = r->epoch_samples,
+        .batch = r->batch,
+        .patience = r->patience,
+        .every = r->every,
+        .best = r->best,
+        .sampler = {.scheme = r->scheme, .ratio = r->ratio, .seed = (uint64_t)s->seed},
+        .pool = &n->training_pool,
+        .scans = w->loader_scans,
+        .loader = n->loader,
+        .repair = train_repair,
+        .repair_context = n->work,
+        .validation = {.loader = n->validation_loader,
+                       .items = n->items,
+                       .count = n->item_count,
+                       .samples = VALIDATION_SAMPLES,
+                       .example = &n->still,
+                       .loss = r->loss,
+                       .plan = {.isa = w->job->isa, .algorithm = stage_algorithm(s)},
+                       .threads = w->job->threads},
+        .watch = {wanted, show, take_epochs, n},
+        .folder = folder,
+        .keep = (int)s->checkpoint.keep,
+        .checkpoint_seconds = s->checkpoint.seconds,
+        .binding = n->binding};
+    memcpy(o.sampler.counts, n->training_pool.counts, sizeof o.sampler.counts);
+    return o;
+}
+
+static void add_seconds(struct trainer_seconds *to, struct trainer_seconds s)
+{
+    to->compute += s.compute;
+    to->wait += s.wait;
+    to->input += s.input;
+    to->allreduce += s.allreduce;
+    to->validation += s.validation;
+    to->checkpoint += s.checkpoint;
+}
+
+static enum status train(struct train_network *n, const char *folder, struct error *err)
+{
+    enum status status;
+    const struct team *team = &n->work->team->team;
+    const struct trainer_options o = trainer_options_of(n, folder);
+    size_t done;
+    TRY(trainer_new(&o, team, &n->trainer, err));
+    trainer_epochs(n->trainer, &done);
+    n->epochs_told = (int64_t)done;
+    n->epoch_begun = clock_seconds();
+    status = trainer_run(n->trainer, err);
+    add_seconds(&n->work->seconds, trainer_seconds(n->trainer));
+    TRY(status);
+    if (team->rank == 0)
+        status = train_model_write(n, err);
+    TRY(team->agree(status, team->context, err));
+out:
+    return status;
+}
+
+enum status train_network_run(struct train_work *w, enum train_stage stage,
+                              struct error *err)
+{
+    enum status status;
+    struct train_network n = {.work = w, .stage = stage};
+    const struct team *team = &w->team->team;
+    char *folder = NULL;
+    watchdog_arm(w->job->watchdog,
+                 w->job->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "preparing to train %s", train_stage_name(stage));
+    w->networks++;
+    status = path_join(w->job->settings->output, "checkpoints", &folder, err);
+    if (status == STATUS_OK)
+        status = prepare(&n, err);
+    TRY(team->agree(status, team->context, err));
+    TRY(train(&n, folder, err));
+out:
+    watchdog_disarm(w->job->watchdog);
+    network_release_all(&n);
+    free(folder);
+    return status;
+}
