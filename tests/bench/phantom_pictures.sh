@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The pictures of docs/phantoms.md, made again from a data set of phantoms:
 #
-#   pulmo phantom TREE --scans 50 --seed 1
+#   pulmo phantom TREE --scans 12 --seed 1
 #   tests/bench/phantom_pictures.sh TREE docs/pictures
 #
 # The scans of the first three subsets through their middle, the first also for soft tissue; the largest
