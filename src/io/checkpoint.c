@@ -62,8 +62,10 @@ static bool is_digits(const char *text, size_t count, const char *digits)
     return strspn(text, digits) >= count;
 }
 
+static const char *const suffix = ".h5", *const part_suffix = ".h5.part";
+
 /* TRAINING-STEP-HASH.h5 */
-static bool is_checkpoint(const char *name, const char *training)
+static bool is_checkpoint(const char *name, const char *training, const char *ending)
 {
     size_t length = strlen(training);
     const char *rest = name + length;
@@ -71,7 +73,7 @@ static bool is_checkpoint(const char *name, const char *training)
            is_digits(rest + 1, STEP_DIGITS, "0123456789") &&
            rest[1 + STEP_DIGITS] == '-' &&
            is_digits(rest + 2 + STEP_DIGITS, HASH_DIGITS, "0123456789abcdef") &&
-           !strcmp(rest + 2 + STEP_DIGITS + HASH_DIGITS, ".h5");
+           !strcmp(rest + 2 + STEP_DIGITS + HASH_DIGITS, ending);
 }
 
 static int compare_names(const void *a, const void *b)
@@ -80,7 +82,8 @@ static int compare_names(const void *a, const void *b)
 }
 
 static enum status listing_init(struct listing *l, const char *folder,
-                                const char *training, struct error *err)
+                                const char *training, const char *ending,
+                                struct error *err)
 {
     enum status status = STATUS_OK;
     *l = (struct listing){.count = 0};
@@ -90,7 +93,7 @@ static enum status listing_init(struct listing *l, const char *folder,
     if (!d)
         return error_set(err, STATUS_STAGE_IO, "%s: %s", folder, strerror(errno));
     for (struct dirent *e; (e = readdir(d));) {
-        if (!is_checkpoint(e->d_name, training))
+        if (!is_checkpoint(e->d_name, training, ending))
             continue;
         TRY(memory_grow((void **)&l->names, &l->capacity, l->count + 1, sizeof *l->names,
                         "checkpoints", err));
@@ -122,12 +125,14 @@ out:
     return status;
 }
 
-/* A checkpoint that cannot be removed is no reason to stop a training. */
-static void remove_older(const char *folder, const char *training, int keep)
+/* Removes all but the newest `keep`. A file that cannot be removed is no reason to stop a
+ * training. */
+static void remove_older(const char *folder, const char *training, const char *ending,
+                         int keep)
 {
     struct listing l;
     struct error ignored;
-    if (listing_init(&l, folder, training, &ignored) == STATUS_OK)
+    if (listing_init(&l, folder, training, ending, &ignored) == STATUS_OK)
         for (size_t i = 0; i + (size_t)keep < l.count; i++) {
             char *path;
             if (path_join(folder, l.names[i], &path, &ignored) != STATUS_OK)
@@ -154,7 +159,7 @@ enum status checkpoint_write(const char *folder, const char *training, uint64_t 
     TRY(folder_make(folder, err));
     TRY(path_join(folder, name, &path, err));
     TRY(file_write(path, image, bytes, err));
-    remove_older(folder, training, keep);
+    remove_older(folder, training, suffix, keep);
 out:
     free(path);
     free(image);
@@ -294,7 +299,8 @@ enum status checkpoint_open(const char *folder, const char *training,
     enum status status;
     struct listing l = {.count = 0};
     *out = NULL;
-    TRY(listing_init(&l, folder, training, err));
+    remove_older(folder, training, part_suffix, 0); /* of a writer that was killed */
+    TRY(listing_init(&l, folder, training, suffix, err));
     for (size_t i = l.count; i-- > 0 && !*out;) {
         bool whole;
         TRY(read_one(folder, training, l.names[i], &whole, out, err));

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Training: the same bits for every number of ranks and threads and after every kill; nothing of the test
+# subset shows in the models; what a training cannot go on from is named, and the last good state is kept.
+. "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
+. "$PULMO_SOURCE/tests/lib/detect.sh"
+
+tree=$work/tree
+make_data tree "$tree" --scans 10
+awk -F, 'NR == 1 { print $0 ",mal_bool" } NR > 1 { print $0 "," (NR % 3 ? "False" : "True") }' \
+    "$tree/annotations.csv" >"$tree/annotations_with_malignancy.csv"
+
+job=("$PULMO" run "$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache"
+    --set compute.threads=1 --set train.epochs=2 --set train.epoch_samples=10 --set train.batch=4
+    --set train.validate_samples=6 --set checkpoint.seconds=0)
+cd "$work"
+sums() { (cd "$1" && sha256sum models/*.h5 metrics.csv); }
+same_as() { sums "$2" | cmp - "$1.sums" || fail "$2 has other bits than $1"; }
+
+promise "models and metrics have the same bits for 1, 2, 3 and 4 ranks and for 1 and 2 threads"
+run 0 alone
+expect_code 0 alone
+sums alone >alone.sums
+[ "$(wc -l <alone.sums)" -eq 4 ] || fail "$(cat alone.sums)"
+for ranks in 2 3 4; do
+    run $ranks on$ranks --set compute.threads=$((ranks == 2 ? 2 : 1))
+    expect_code 0 on$ranks
+    same_as alone on$ranks
+done
+run 3 on3
+expect_said on3 "is done already"
+
+promise "a training killed at any moment goes on to the same bits, on any number of ranks"
+RANDOM=${SEED:-$(date +%N | sed 's/^0*//')}
+echo "  SEED=$RANDOM"
+kills=0
+for ranks in 3 1 4 2 3; do
+    start $ranks killed
+    sleep "1.$((RANDOM % 10))"
+    ps -o pid= --ppid "$group" >pids || true
+    [ -s pids ] || break
+    kill -KILL "$(shuf -n 1 pids)" 2>/dev/null || true
+    finish
+    [ "$code" -ne 0 ] || break
+    kills=$((kills + 1))
+done
+run 2 killed
+expect_code 0 killed
+same_as alone killed
+[ "$kills" -gt 0 ] || fail "nothing was killed"
+echo "  $kills kills"
+
+promise "asked to stop it leaves a checkpoint and exit code 75"
+start 3 stopped --set train.epochs=4
+until ls stopped/checkpoints/classify-* >/dev/null 2>&1; do sleep 0.05; done
+kill -USR1 "$group"
+finish
+expect_code 75 stopped
+[ ! -e stopped/DONE ]
+newest() { ls stopped/checkpoints/classify-*.h5 | tail -n 1; }
+
+promise "settings that bind are refused by name, a scan that is gone too, more epochs are taken"
+run 3 stopped --set train.epochs=4 --set train.batch=5
+expect_code 2 stopped
+expect_said stopped "train.batch \(was 4, is 5\)"
+run 3 stopped --set train.epochs=4 --set compute.isa=portable
+expect_code 2 stopped
+expect_said stopped "compute.isa"
+gone=$(ls "$tree"/subset*/*.mhd | sed -n 2p)
+mv "$gone" gone.mhd
+run 2 stopped --set train.epochs=4
+expect_code 2 stopped
+expect_said stopped "scan:$(basename "$gone" .mhd) \(was trains.*is not there"
+mv gone.mhd "$gone"
+
+promise "a full disk ends it, the last checkpoint is kept"
+before=$(ls stopped/checkpoints)
+(
+    # MPI's own shared segments are files too.
+    export PMIX_MCA_gds=hash OMPI_MCA_btl=self
+    ulimit -f 600
+    run 0 stopped --set train.epochs=4
+    echo "$code" >full.code
+)
+[ "$(cat full.code)" -eq 1 ] || fail "full disk: exit code $(cat full.code)"
+expect_said stopped "checkpoints/classify-.*(File too large|No space)"
+[ "$(ls stopped/checkpoints | grep -v part)" = "$before" ] || fail "checkpoints were lost"
+
+promise "a torn checkpoint is named and passed over"
+damaged=$(newest)
+truncate -s -1000 "$damaged"
+touch "stopped/checkpoints/classify-000000000099-0123456789abcdef.h5.part"
+run 4 stopped --set train.epochs=4
+expect_code 0 stopped
+expect_said stopped "$(basename "$damaged").*damaged"
+[ -z "$(find stopped -name '*.part')" ] || fail "what a killed writer left is still there"
+run 0 straight --set train.epochs=4
+expect_code 0 straight
+sums straight >straight.sums
+same_as straight stopped
+
+promise "a damaged file of the cache is made again in mid-epoch"
+for file in "$work"/cache/scans/*.h5; do
+    printf '\x55%.0s' {1..64} | dd of="$file" bs=1 conv=notrunc status=none \
+        seek=$(($(stat -c %s "$file") / 2))
+done
+run 2 mended
+expect_code 0 mended
+expect_said mended "is made again"
+same_as alone mended
+
+promise "of the test subset nothing shows in the models"
+job+=(--set train.fold=1)
+run 3 fold
+expect_code 0 fold
+sums fold >fold.sums
+uids=$(basename -a -s .mhd "$tree"/subset1/*.mhd | paste -sd'|')
+sed -Ei "/^($uids),/s/,([^,]*)\$/,1/" "$tree/candidates.csv"
+sed -Ei "/^($uids),/{s/False\$/X/;s/True\$/False/;s/X\$/True/;s/,-?[0-9.]+,/,1.5,/}" \
+    "$tree/annotations_with_malignancy.csv"
+run 2 relabelled
+expect_code 0 relabelled
+same_as fold relabelled
+"$python" - "$work/fold/models/classify-fold1.h5" "$uids" <<'PY'
+import sys, h5py
+seen = [s.decode() if isinstance(s, bytes) else s for s in h5py.File(sys.argv[1])["seen_seriesuids"][:]]
+assert seen and not set(seen) & set(sys.argv[2].split("|")), seen
+PY
+
+promise "a loss that is not finite names stage, epoch, step and scans"
+run 3 nan --set train.classify.optimizer=sgd --set 'train.stages=["classify"]' \
+    --set train.classify.learning_rate=1e2
+expect_code 1 nan
+expect_said nan "classify-fold1, epoch 1, step [0-9]+: .*scans of the batch: "
