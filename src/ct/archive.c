@@ -266,7 +266,7 @@ static enum status move_to(struct archive_member *m, int64_t offset, struct erro
 static enum status look_at_end(struct archive_member *m, struct error *err)
 {
     char beyond;
-    size_t more;
+    size_t more = 0;
     enum status status = next_bytes(m, &beyond, 1, &more, err);
     if (status == STATUS_OK && more > 0)
         return error_set(err, STATUS_ITEM_FORMAT,

@@ -182,7 +182,9 @@ static enum status scan_archive(struct builder *b, const char *archive, int subs
         char *path;
         if (!is_volume(path_name(name)))
             continue;
-        TRY(path_join(archive, name, &path, err));
+        /* not path_join: a name that begins with a slash is no file of this machine */
+        if (asprintf(&path, "%s/%s", archive, name) < 0)
+            TRY(error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", archive));
         TRY(add_scan(b, path, (struct place){&list, name}, subset, err));
     }
 out:

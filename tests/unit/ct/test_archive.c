@@ -174,6 +174,25 @@ static void a_subset_may_stand_as_its_archive(void **state)
     dataset_release(&d);
 }
 
+static void an_absolute_name_is_no_file_outside_the_archive(void **state)
+{
+    (void)state;
+    struct dataset d;
+    struct volume *v;
+    const char *outside = temporary_text("outside.mhd", header());
+    temporary_file("scan.raw", voxels, sizeof voxels);
+    zip_t *z = zip_open(temporary_path("subset3.zip"), ZIP_CREATE | ZIP_TRUNCATE, NULL);
+    put(z, outside, "not a header", 12, ZIP_CM_STORE);
+    assert_int_equal(zip_close(z), 0);
+    assert_int_equal(volume_open(outside, NULL, &v, &err), STATUS_OK);
+    volume_close(v);
+    assert_int_equal(dataset_init(&d, temporary_folder, NULL, &err), STATUS_OK);
+    assert_int_equal(d.count, 1);
+    assert_non_null(strstr(d.scans[0].path, "subset3.zip/"));
+    assert_true(status_is_item(volume_open(d.scans[0].path, NULL, &v, &err)));
+    dataset_release(&d);
+}
+
 static void an_unpacked_folder_counts_before_its_archive(void **state)
 {
     (void)state;
@@ -333,6 +352,7 @@ int main(void)
         TEST(packed_and_unpacked_have_the_same_content),
         TEST(members_differ_in_identity_and_change_with_their_archive),
         TEST(a_subset_may_stand_as_its_archive),
+        TEST(an_absolute_name_is_no_file_outside_the_archive),
         TEST(an_unpacked_folder_counts_before_its_archive),
         TEST(a_download_that_was_cut_off_is_named),
         TEST(a_damaged_member_is_a_bad_scan),
