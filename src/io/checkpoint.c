@@ -100,7 +100,8 @@ static enum status listing_init(struct listing *l, const char *folder,
         TRY(text_new(e->d_name, &l->names[l->count], err));
         l->count++;
     }
-    qsort(l->names, l->count, sizeof *l->names, compare_names);
+    if (l->count > 1)
+        qsort(l->names, l->count, sizeof *l->names, compare_names);
 out:
     closedir(d);
     return status;
@@ -259,11 +260,13 @@ static enum status read_one(const char *folder, const char *training, const char
     TRY(memory_new(1, sizeof *c, "checkpoint", (void **)&c, err));
     TRY(path_join(folder, name, &c->path, err));
     c->step = number_after(name, step_at, 10);
-    if (file_read(c->path, largest_bytes, &image, &bytes, &reason) != STATUS_OK ||
-        hash64(image, bytes) != number_after(name, hash_at, 16))
-        goto out;
-    status = read_image(c, image, bytes, &reason);
-    if (status == STATUS_STAGE_MEMORY)
+    status = file_read(c->path, largest_bytes, &image, &bytes, &reason);
+    if (status == STATUS_OK) {
+        if (hash64(image, bytes) != number_after(name, hash_at, 16))
+            goto out;
+        status = read_image(c, image, bytes, &reason);
+    }
+    if (status == STATUS_STAGE_MEMORY) /* says nothing of the file */
         *err = reason;
     else if (status == STATUS_OK)
         *whole = true;
@@ -281,15 +284,16 @@ out:
 
 static void mark_damaged(const char *folder, const char *name)
 {
-    char *path = NULL, damaged[512];
+    char *path = NULL, *damaged = NULL;
     struct error ignored;
-    snprintf(damaged, sizeof damaged, "%s/%s.damaged", folder, name);
-    if (path_join(folder, name, &path, &ignored) == STATUS_OK) {
-        rename(path, damaged);
-        log_warning("%s: the checkpoint is damaged, the one before it is taken; kept as "
-                    "%s.damaged",
-                    path, name);
-    }
+    if (path_join(folder, name, &path, &ignored) != STATUS_OK)
+        return;
+    if (asprintf(&damaged, "%s.damaged", path) < 0)
+        damaged = NULL;
+    const bool kept = damaged && rename(path, damaged) == 0;
+    log_warning("%s: the checkpoint is damaged, the one before it is taken; it %s%s",
+                path, kept ? "is kept as " : "stays where it is", kept ? damaged : "");
+    free(damaged);
     free(path);
 }
 

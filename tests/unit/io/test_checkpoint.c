@@ -134,6 +134,26 @@ static void a_damaged_one_is_marked_and_the_one_before_taken(void **state)
     assert_int_equal(files(folder, ".damaged"), 3);
 }
 
+static void a_damaged_one_is_kept_in_a_folder_of_a_long_name_too(void **state)
+{
+    (void)state;
+    char folder[1024];
+    struct checkpoint *c;
+    int at = snprintf(folder, sizeof folder, "%s", temporary_path("long"));
+    for (int i = 0; i < 3; i++)
+        at += snprintf(folder + at, sizeof folder - (size_t)at, "/%0200d", i);
+    save(folder, "t", 1, 4);
+    save(folder, "t", 2, 4);
+    char *path = newest(folder);
+    assert_int_equal(truncate(path, 100), 0);
+    free(path);
+    ok(checkpoint_open(folder, "t", &c, &err));
+    assert_int_equal(checkpoint_step(c), 1);
+    checkpoint_free(c);
+    assert_int_equal(files(folder, ".damaged"), 1);
+    assert_int_equal(files(folder, ".h5"), 1);
+}
+
 static void the_same_content_gives_the_same_file(void **state)
 {
     (void)state;
@@ -162,6 +182,7 @@ int main(void)
         cmocka_unit_test(everything_comes_back),
         cmocka_unit_test(only_the_newest_are_kept),
         cmocka_unit_test(a_damaged_one_is_marked_and_the_one_before_taken),
+        cmocka_unit_test(a_damaged_one_is_kept_in_a_folder_of_a_long_name_too),
         cmocka_unit_test(the_same_content_gives_the_same_file),
         cmocka_unit_test(a_folder_that_cannot_be_made_is_named),
     };
