@@ -116,9 +116,12 @@ static bool checksum_holds(const char *line, size_t bytes)
     return memcmp(line - CHECKSUM_DIGITS - 1, text, CHECKSUM_DIGITS) == 0;
 }
 
-static void take_text(struct scan_index *x, char *text)
+/* Zeros are what a crash of the machine leaves of a line that was not on the disk yet. */
+static void take_text(struct scan_index *x, char *text, size_t bytes)
 {
-    for (char *line = text, *end; (end = strchr(line, '\n')); line = end + 1) {
+    char *const behind = text + bytes;
+    for (char *line = text, *end; (end = memchr(line, '\n', (size_t)(behind - line)));
+         line = end + 1) {
         void *entries = x->entries;
         struct scan_index_entry e = {0};
         *end = '\0';
@@ -143,7 +146,7 @@ void scan_index_refresh(struct scan_index *x)
     if (file_read(x->path, INDEX_BYTES_LIMIT, &text, &bytes, NULL) != STATUS_OK)
         return;
     x->bytes = (int64_t)bytes;
-    take_text(x, text);
+    take_text(x, text, bytes);
     free(text);
 }
 

@@ -81,6 +81,27 @@ static void a_changed_byte_costs_its_lines_and_no_more(void **state)
     free(text);
 }
 
+static void zeros_in_the_middle_cost_one_line(void **state)
+{
+    (void)state;
+    struct scan_index x;
+    char *text;
+    size_t bytes;
+    assert_int_equal(scan_index_init(&x, temporary_path("index"), NULL), STATUS_OK);
+    add(&x, "a", 1, 10);
+    add(&x, "b", 2, 20);
+    add(&x, "c", 3, 30);
+    assert_int_equal(file_read(x.path, 1 << 20, &text, &bytes, NULL), STATUS_OK);
+    memset(text + bytes / 3 + 8, 0, bytes / 3 - 16); /* within the second line */
+    temporary_file("index", text, bytes);
+    free(text);
+    scan_index_refresh(&x);
+    assert_non_null(scan_index_find(&x, "a", NULL));
+    assert_null(scan_index_find(&x, "b", NULL));
+    assert_non_null(scan_index_find(&x, "c", NULL));
+    scan_index_release(&x);
+}
+
 #define TEST(name)                                                                       \
     cmocka_unit_test_setup_teardown(name, temporary_folder_make, temporary_folder_remove)
 
@@ -90,6 +111,7 @@ int main(void)
         TEST(the_last_line_of_a_source_counts),
         TEST(lines_of_another_process_are_seen),
         TEST(a_changed_byte_costs_its_lines_and_no_more),
+        TEST(zeros_in_the_middle_cost_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
