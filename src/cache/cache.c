@@ -17,9 +17,17 @@ struct cache {
     char *folder, *local;
     int64_t quota_bytes, used_bytes; /* used: as far as this process knows */
     struct lease lease;
+    int64_t opened_ns; /* by this node's clock */
     struct scan_index indexes[DATASET_SUBSETS];
     bool quota_passed, local_failed; /* was said */
 };
+
+static int64_t node_clock_ns(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
 
 /* ---- opening ---- */
 
@@ -69,6 +77,7 @@ enum status cache_open(const struct cache_options *o, struct cache **out,
     TRY(memory_new(1, sizeof *c, o->folder, &room, err));
     c = room;
     c->quota_bytes = o->quota_bytes;
+    c->opened_ns = node_clock_ns();
     TRY(text_new(o->folder, &c->folder, err));
     if (o->local && o->local[0])
         TRY(text_new(o->local, &c->local, err));
@@ -229,7 +238,6 @@ static enum status write_scan(struct cache *c, const struct cache_source *s,
     enum status status = STATUS_OK;
     struct file_identity made;
     TRY(scan_write(path, out->key, s, err));
-    drop_local(c, out->key);
     out->written = true;
     TRY(file_identify(path, &made, err));
     out->file_bytes = made.bytes;
@@ -260,6 +268,8 @@ enum status cache_prepare(struct cache *c, const struct cache_source *s,
         shelf_touch(path);
     else
         TRY(write_scan(c, s, path, out, err));
+    if (trust != CACHE_TRUST || out->written) /* what is doubted may be the copy */
+        drop_local(c, out->key);
     TRY(remember(c, s, out->key, err));
 out:
     free(path);
@@ -292,6 +302,7 @@ static enum status open_local(struct cache *c, struct hash128 key, const char *s
         return status;
     if (cached_scan_open(path, key, out, NULL) != STATUS_OK) {
         TRY(node_copy(shared, path, err));
+        shelf_touch(shared); /* a new copy looks like one that is marked already */
         TRY(cached_scan_open(path, key, out, err));
     }
 out:
@@ -301,17 +312,19 @@ out:
 
 /* Marks a scan as used, and its copy on this node with it: once for a cache that is held,
  * whose scans are all spared from its beginning on, else once a minute. Training opens
- * files thousands of times a second, and a file system keeps marks in one place. */
+ * files thousands of times a second, and a file system keeps marks in one place. A mark
+ * is compared with the clock that made it: the copy's with this node's. */
 static void mark_used(const struct cache *c, const char *shared,
                       const struct cached_scan *s)
 {
     static const int64_t minute_ns = INT64_C(60000000000);
     const int64_t used_ns = cached_scan_used_ns(s);
-    const int64_t now_ns = (int64_t)time(NULL) * 1000000000;
-    if (c->lease.path ? used_ns >= c->lease.start_ns : now_ns - used_ns < minute_ns)
+    const bool is_copy = strcmp(cached_scan_path(s), shared) != 0;
+    const int64_t held_ns = is_copy ? c->opened_ns : c->lease.start_ns;
+    if (c->lease.path ? used_ns >= held_ns : node_clock_ns() - used_ns < minute_ns)
         return;
     shelf_touch(shared);
-    if (strcmp(cached_scan_path(s), shared) != 0)
+    if (is_copy)
         shelf_touch(cached_scan_path(s));
 }
 

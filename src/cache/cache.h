@@ -57,8 +57,9 @@ enum status cache_source_of(struct volume *v, const char *seriesuid, int subset,
 
 enum cache_trust {
     CACHE_TRUST,   /* a file whose table holds is taken as it is */
-    CACHE_VERIFY,  /* every chunk of it is read, and the source is hashed again */
-    CACHE_REWRITE, /* it is written anew */
+    CACHE_VERIFY,  /* every chunk of it is read, the source is hashed again, and the
+                      node's copy goes */
+    CACHE_REWRITE, /* it is written anew, and the node's copy goes */
 };
 
 struct cache_prepared {

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
@@ -391,6 +392,60 @@ static void a_copy_of_the_node_serves_and_mends_itself(void **state)
     cache_close(c);
 }
 
+static void make_old(const char *path)
+{
+    const struct timespec long_ago[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+    assert_int_equal(utimensat(AT_FDCWD, path, long_ago, 0), 0);
+}
+
+static bool is_old(const char *path)
+{
+    struct stat f;
+    assert_int_equal(stat(path, &f), 0);
+    return f.st_mtim.tv_sec == 1000000;
+}
+
+static void using_a_copy_marks_the_shared_file_too(void **state)
+{
+    (void)state;
+    struct cache_options o = {.folder = temporary_path("cache"),
+                              .local = temporary_path("local"),
+                              .hold = true};
+    struct cache *c;
+    assert_int_equal(cache_open(&o, &c, NULL), STATUS_OK);
+    struct made_scan m = made_scan(1, 40, 64, 64);
+    struct hash128 key = made_prepare(c, &m, UID, CACHE_TRUST).key;
+    make_old(file_of(key));
+    struct cached_scan *s = open_scan(c, key); /* makes the copy */
+    assert_false(is_old(file_of(key)));
+    make_old(cached_scan_path(s));
+    make_old(file_of(key));
+    cached_scan_close(s);
+    cached_scan_close(open_scan(c, key)); /* finds it, of an earlier job */
+    assert_false(is_old(file_of(key)));
+    cache_close(c);
+}
+
+static void a_damaged_copy_goes_though_the_shared_file_is_sound(void **state)
+{
+    (void)state;
+    struct cache_options o = {.folder = temporary_path("cache"),
+                              .local = temporary_path("local")};
+    struct cache *c;
+    assert_int_equal(cache_open(&o, &c, NULL), STATUS_OK);
+    struct made_scan m = made_scan(1, 40, 64, 64);
+    struct cache_prepared p = made_prepare(c, &m, UID, CACHE_TRUST);
+    struct cached_scan *s = open_scan(c, p.key);
+    flip(cached_scan_path(s), p.file_bytes - 40000);
+    assert_int_equal(cached_scan_verify(s, NULL), STATUS_ITEM_FORMAT);
+    cached_scan_close(s);
+    assert_false(made_prepare(c, &m, UID, CACHE_VERIFY).written);
+    s = open_scan(c, p.key);
+    assert_int_equal(cached_scan_verify(s, NULL), STATUS_OK);
+    cached_scan_close(s);
+    cache_close(c);
+}
+
 struct copier {
     pthread_t thread;
     struct hash128 key;
@@ -463,6 +518,8 @@ int main(void)
         TEST(two_writers_at_once_leave_one_whole_file),
         TEST(threads_read_one_scan_at_once),
         TEST(a_copy_of_the_node_serves_and_mends_itself),
+        TEST(using_a_copy_marks_the_shared_file_too),
+        TEST(a_damaged_copy_goes_though_the_shared_file_is_sound),
         TEST(threads_of_a_node_copy_one_scan_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
