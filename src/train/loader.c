@@ -5,8 +5,9 @@
  * made. One lock guards everything but the voxels, which belong to the thread that makes
  * the example, and to the rank once the batch is taken.
  *
- * All that a thread touches lives in struct work, which is freed by whoever leaves last:
- * after a deadline a thread may still be stuck in a read.
+ * All that a thread touches lives in struct work, copies of the rank's lists too, and is
+ * freed by whoever leaves last: after a deadline a thread may still be stuck in a read,
+ * and come back when the rank has long let go of its own.
  */
 #include "train/loader.h"
 
@@ -17,10 +18,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { OPEN_SCANS = 64 };
+/* Scans that the threads of a loader keep open, all together: each takes up to two files,
+ * and a process is often allowed 1024. A thread keeps two at least. */
+enum { OPEN_SCANS = 64, LEAST_OPEN_SCANS = 2 };
 
 struct batch {
     struct example_item *items;
+    bool *done; /* of each item */
     float *inputs, *targets;
     int count, begun, made;
     int failed; /* lowest item that failed; -1: none */
@@ -29,13 +33,15 @@ struct batch {
 };
 
 struct work {
-    struct loader_options options;
+    struct loader_options options; /* scans and pool are those below */
+    struct loader_scan *scans;
+    char *seriesuids;
+    struct pool pool; /* LIST_NODULE alone */
     pthread_mutex_t lock;
     pthread_cond_t asked_for, was_made;
     struct batch batches[LOADER_BATCHES];
     uint64_t asked, taken;
-    int32_t reading; /* a scan that some thread is reading now */
-    int holders;     /* threads, and the rank */
+    int holders; /* threads, and the rank */
     bool closing;
 };
 
@@ -60,6 +66,7 @@ struct maker {
     struct cache *cache;
     struct example_maker *example;
     struct open_scan scans[OPEN_SCANS];
+    int most_open;
     uint64_t clock;
 };
 
@@ -77,7 +84,9 @@ static enum status maker_init(struct maker *m, const struct loader_options *o,
                               struct error *err)
 {
     enum status status;
-    *m = (struct maker){.options = o};
+    const int share = OPEN_SCANS / o->threads;
+    *m = (struct maker){.options = o,
+                        .most_open = share > LEAST_OPEN_SCANS ? share : LEAST_OPEN_SCANS};
     for (int i = 0; i < OPEN_SCANS; i++)
         m->scans[i].scan = -1;
     TRY(cache_open(&o->cache, &m->cache, err));
@@ -138,7 +147,7 @@ static enum status find_scan(struct maker *m, int32_t scan, struct open_scan **o
 {
     enum status status = STATUS_OK;
     struct open_scan *oldest = m->scans;
-    for (int i = 0; i < OPEN_SCANS; i++) {
+    for (int i = 0; i < m->most_open; i++) {
         struct open_scan *s = &m->scans[i];
         if (s->scan == scan) {
             s->used = ++m->clock;
@@ -167,7 +176,6 @@ static enum status make(struct maker *m, const struct example_item *item, float 
     enum status status;
     struct open_scan *s = NULL;
     int32_t scan = item->place.scan;
-    CHECK(scan >= 0 && (size_t)scan < m->options->scan_count);
     TRY(find_scan(m, scan, &s, err));
     TRY(example_make(m->example,
                      &(struct example_scan){s->voxels, s->mask, s->boxes, s->box_count},
@@ -186,6 +194,7 @@ out:
 static void batch_release(struct batch *b)
 {
     free(b->items);
+    free(b->done);
     free(b->inputs);
     free(b->targets);
 }
@@ -199,6 +208,9 @@ static void work_leave(struct work *w)
         return;
     for (int i = 0; i < LOADER_BATCHES; i++)
         batch_release(&w->batches[i]);
+    pool_release(&w->pool);
+    free(w->scans);
+    free(w->seriesuids);
     pthread_cond_destroy(&w->asked_for);
     pthread_cond_destroy(&w->was_made);
     pthread_mutex_destroy(&w->lock);
@@ -245,7 +257,6 @@ static void *thread_main(void *argument)
             pthread_cond_wait(&w->asked_for, &w->lock);
             continue;
         }
-        w->reading = b->items[item].place.scan;
         pthread_mutex_unlock(&w->lock);
         enum status status = ready;
         if (ready == STATUS_OK)
@@ -253,6 +264,7 @@ static void *thread_main(void *argument)
                           b->targets + item * target, &err);
         pthread_mutex_lock(&w->lock);
         note_failure(b, item, status, &err);
+        b->done[item] = true;
         if (++b->made == b->count)
             pthread_cond_signal(&w->was_made);
     }
@@ -295,8 +307,41 @@ static enum status batch_init(struct batch *b, const struct loader_options *o,
     size_t inputs = (size_t)example_input_floats(&o->example) * samples;
     size_t targets = (size_t)example_target_floats(&o->example) * samples;
     TRY(memory_new(samples, sizeof *b->items, "a batch", (void **)&b->items, err));
+    TRY(memory_new(samples, sizeof *b->done, "a batch", (void **)&b->done, err));
     TRY(memory_new(inputs, sizeof(float), "a batch", (void **)&b->inputs, err));
     TRY(memory_new(targets, sizeof(float), "a batch", (void **)&b->targets, err));
+out:
+    return status;
+}
+
+/* Copies the scans with their names, and the nodules. */
+static enum status copy_lists(struct work *w, const struct loader_options *o,
+                              struct error *err)
+{
+    enum status status;
+    size_t bytes = 0;
+    for (size_t i = 0; i < o->scan_count; i++)
+        bytes += strlen(o->scans[i].seriesuid) + 1;
+    TRY(memory_new(o->scan_count, sizeof *w->scans, "scans", (void **)&w->scans, err));
+    TRY(memory_new(bytes, 1, "names of scans", (void **)&w->seriesuids, err));
+    char *name = w->seriesuids;
+    for (size_t i = 0; i < o->scan_count; i++) {
+        w->scans[i] = o->scans[i];
+        w->scans[i].seriesuid = name;
+        const size_t length = strlen(o->scans[i].seriesuid) + 1;
+        memcpy(name, o->scans[i].seriesuid, length);
+        name += length;
+    }
+    w->options.scans = w->scans;
+    w->options.pool = &w->pool;
+    if (o->example.target != TARGET_BOXES)
+        goto out;
+    struct pool_place **places = &w->pool.places[LIST_NODULE];
+    const size_t count = o->pool->counts[LIST_NODULE];
+    TRY(memory_new(count, sizeof **places, "nodules", (void **)places, err));
+    if (count > 0)
+        memcpy(*places, o->pool->places[LIST_NODULE], count * sizeof **places);
+    w->pool.counts[LIST_NODULE] = count;
 out:
     return status;
 }
@@ -312,13 +357,13 @@ static enum status work_new(const struct loader_options *o, struct work **out,
     *out = w;
     w->options = *o;
     w->holders = 1;
-    w->reading = -1;
     pthread_mutex_init(&w->lock, NULL);
     pthread_condattr_init(&clock);
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&w->asked_for, NULL);
     pthread_cond_init(&w->was_made, &clock);
     pthread_condattr_destroy(&clock);
+    status = copy_lists(w, o, err);
     for (int i = 0; i < LOADER_BATCHES && status == STATUS_OK; i++)
         status = batch_init(&w->batches[i], o, err);
     return status;
@@ -381,17 +426,30 @@ void loader_ask(struct loader *l, const struct example_item *items, int count)
 {
     struct work *w = l->work;
     CHECK(count >= 0 && count <= w->options.samples);
+    for (int i = 0; i < count; i++)
+        CHECK(items[i].place.scan >= 0 &&
+              (size_t)items[i].place.scan < w->options.scan_count);
     pthread_mutex_lock(&w->lock);
     CHECK(w->asked - w->taken < LOADER_BATCHES - 1);
     struct batch *b = &w->batches[w->asked % LOADER_BATCHES];
     if (count)
         memcpy(b->items, items, (size_t)count * sizeof *items);
+    memset(b->done, 0, (size_t)count * sizeof *b->done);
     b->count = count;
     b->begun = b->made = 0;
     b->failed = -1;
     w->asked++;
     pthread_cond_broadcast(&w->asked_for);
     pthread_mutex_unlock(&w->lock);
+}
+
+/* Of the first item that is not made, in a batch that has one. */
+static const char *awaited_scan(const struct work *w, const struct batch *b)
+{
+    int item = 0;
+    while (b->done[item])
+        item++;
+    return w->scans[b->items[item].place.scan].seriesuid;
 }
 
 /* With the lock held. */
@@ -403,9 +461,9 @@ static enum status wait_for(struct work *w, const struct batch *b, struct error 
             pthread_cond_wait(&w->was_made, &w->lock);
         else if (pthread_cond_timedwait(&w->was_made, &w->lock, &end) == ETIMEDOUT)
             return error_set(err, STATUS_STAGE_DEADLINE,
-                             "training examples did not come within %g s; being read: %s",
-                             w->options.deadline_s,
-                             w->options.scans[w->reading].seriesuid);
+                             "training examples did not come within %g s; waiting for "
+                             "scan %s",
+                             w->options.deadline_s, awaited_scan(w, b));
     }
     return STATUS_OK;
 }

@@ -25,7 +25,7 @@ enum { LOADER_BATCHES = 3 };
 
 /* A scan of the pool, as the cache knows it. */
 struct loader_scan {
-    const char *seriesuid; /* borrowed, for messages */
+    const char *seriesuid; /* for messages */
     struct hash128 voxels, mask;
     bool cached, has_mask;
 };
@@ -43,8 +43,8 @@ struct loader_options {
 
 struct loader;
 
-/* *out is the caller's to free; what the options point to is borrowed until then. Errors:
- * STATUS_STAGE_MEMORY, cache_open's. */
+/* *out is the caller's to free. Lists are copied; the strings of `cache` are borrowed
+ * until then. Errors: STATUS_STAGE_MEMORY. */
 enum status loader_new(const struct loader_options *o, struct loader **out,
                        struct error *err);
 void loader_free(struct loader *l);
@@ -61,8 +61,8 @@ struct loader_batch {
 };
 
 /* Takes the batch that was asked for first; it stays until the next one is taken. Errors:
- * those of the first item that failed, naming its scan; STATUS_STAGE_DEADLINE naming a
- * scan that is being read. */
+ * those of the first item that failed, naming its scan; STATUS_STAGE_DEADLINE naming the
+ * scan that is waited for; cache_open's, of any thread. */
 enum status loader_take(struct loader *l, struct loader_batch *out, struct error *err);
 
 /* Index of the scan that the last error was about, -1: none. */

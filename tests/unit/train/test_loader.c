@@ -2,8 +2,11 @@
  * whoever makes it and whenever; what cannot be read is named. */
 #include "../cache/made_scan.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "stage/crop.h"
@@ -246,6 +249,104 @@ static void a_scan_that_is_gone_is_named(void **state)
     set_release(&s);
 }
 
+/* The file of scan b becomes a pipe: who opens it hangs until somebody writes. */
+static void hang_scan(struct set *s, char *path, size_t bytes)
+{
+    struct cached_scan *scan;
+    ok(cache_open_scan(s->cache, s->scans[1].voxels, &scan, &err));
+    snprintf(path, bytes, "%s", cached_scan_path(scan));
+    cached_scan_close(scan);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+}
+
+/* The thread that hangs comes back when the rank has freed all that it handed over: under
+ * the address sanitizer this would show. */
+static void a_read_that_hangs_names_its_scan_and_is_left_behind(void **state)
+{
+    (void)state;
+    struct set s;
+    char pipe[512];
+    set_make(&s);
+    hang_scan(&s, pipe, sizeof pipe);
+    struct loader_scan *scans = malloc(sizeof s.scans);
+    char *name = strdup("the scan that hangs");
+    memcpy(scans, s.scans, sizeof s.scans);
+    scans[1].seriesuid = name;
+    struct loader_options o = options_of(&s, TARGET_BOXES, false);
+    o.scans = scans;
+    o.threads = 2;
+    o.deadline_s = 0.3;
+    struct loader *l;
+    struct loader_batch b;
+    struct example_item items[SAMPLES];
+    items_make(&s, 0, items);
+    for (int i = 0; i < SAMPLES; i++) /* b first, then what the other thread makes */
+        items[i].place = s.pool.places[LIST_NODULE][i ? 0 : 2];
+    ok(loader_new(&o, &l, &err));
+    loader_ask(l, items, SAMPLES);
+    assert_int_equal(loader_take(l, &b, &err), STATUS_STAGE_DEADLINE);
+    assert_non_null(strstr(err.message, name));
+    loader_free(l);
+    free(scans);
+    free(name);
+    set_release(&s);
+    int fd = open(pipe, O_WRONLY); /* the thread comes back to an empty file */
+    assert_true(fd >= 0);
+    close(fd);
+    usleep(200000);
+}
+
+static int open_files(void)
+{
+    int count = 0;
+    DIR *d = opendir("/proc/self/fd");
+    assert_non_null(d);
+    while (readdir(d))
+        count++;
+    closedir(d);
+    return count;
+}
+
+static void many_threads_keep_no_more_files_open_than_one(void **state)
+{
+    (void)state;
+    enum { MANY = 40, THREADS = 16 };
+    struct loader_scan scans[MANY];
+    struct pool_place places[MANY];
+    static char seriesuids[MANY][8];
+    struct set s;
+    set_make(&s);
+    for (int i = 0; i < MANY; i++) {
+        struct made_scan m = made_scan((unsigned)i + 10, 6, 12, 12);
+        snprintf(seriesuids[i], sizeof seriesuids[i], "s%d", i);
+        scans[i] = (struct loader_scan){
+            .seriesuid = seriesuids[i],
+            .voxels = made_prepare(s.cache, &m, seriesuids[i], CACHE_TRUST).key,
+            .cached = true};
+        places[i] = (struct pool_place){i, {3, 6, 6}};
+    }
+    struct loader_options o = options_of(&s, TARGET_NONE, false);
+    o.scans = scans;
+    o.scan_count = MANY;
+    o.threads = THREADS;
+    struct loader *l;
+    struct loader_batch b;
+    const int before = open_files();
+    ok(loader_new(&o, &l, &err));
+    for (int n = 0; n < 40 * MANY / SAMPLES; n++) {
+        struct example_item items[SAMPLES];
+        for (int i = 0; i < SAMPLES; i++)
+            items[i] = (struct example_item){.place = places[(n * SAMPLES + i) % MANY],
+                                             .sample = (uint64_t)(n * SAMPLES + i)};
+        loader_ask(l, items, SAMPLES);
+        ok(loader_take(l, &b, &err));
+    }
+    assert_true(open_files() - before <= 64);
+    loader_free(l);
+    set_release(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +357,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_same_examples_come_from_any_number_of_threads,
                                         temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(a_scan_that_is_gone_is_named,
+                                        temporary_folder_make, temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(
+            a_read_that_hangs_names_its_scan_and_is_left_behind, temporary_folder_make,
+            temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(many_threads_keep_no_more_files_open_than_one,
                                         temporary_folder_make, temporary_folder_remove),
     };
     return cmocka_run_group_tests_name("train/loader", tests, NULL, NULL);
