@@ -107,6 +107,7 @@ static enum status read_lines(struct example_maker *m, const struct cached_scan 
     int64_t room = size[0] + size[1] + size[2];
     if (room > m->column_room) {
         free(m->column);
+        m->column = NULL;
         m->column_room = 0;
         TRY(memory_new((size_t)room, sizeof *m->column, "lines of a scan",
                        (void **)&m->column, err));

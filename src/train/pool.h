@@ -2,8 +2,8 @@
  * What there is to train on: the listed places of some scans, as voxels.
  *
  * Nodules come from the annotations (with malignancy where the list says), non-nodules
- * from the candidates of class 0. A place outside its volume is left out and counted, as
- * is a listed scan that is not among those given; both are the book's crashes.
+ * from the candidates of class 0. A place outside its volume is left out and counted, and
+ * a listed scan that is not among those given is left out; both are the book's crashes.
  */
 #ifndef TRAIN_POOL_H
 #define TRAIN_POOL_H
