@@ -71,15 +71,15 @@ size_t mimic_count_draw(struct random *r, enum finding_kind kind)
     case FINDING_VESSEL_CROSSING:
         return 5 + poisson(r, 5);
     case FINDING_SCAR:
-        return poisson(r, 1.6);
+        return poisson(r, 2.2);
     case FINDING_ATELECTASIS:
         return poisson(r, 0.8);
     case FINDING_PLAQUE:
         return random_chance(r, 0.25) ? 1 + poisson(r, 1.5) : 0;
     case FINDING_LYMPH_NODE:
-        return poisson(r, 0.8);
+        return 1 + poisson(r, 1.6);
     case FINDING_GRANULOMA:
-        return random_chance(r, 0.2) ? 1 + poisson(r, 0.6) : 0;
+        return random_chance(r, 0.5) ? 1 + poisson(r, 1) : 0;
     default:
         return 0;
     }
@@ -187,14 +187,14 @@ void mimic_draw(struct random *r, enum finding_kind kind, struct finding *f)
         break;
     case FINDING_LYMPH_NODE:
         f->place = random_chance(r, 0.7) ? PLACE_FISSURE : PLACE_VESSEL;
-        low = f->place == PLACE_FISSURE ? 2.6 : 5;
-        high = f->place == PLACE_FISSURE ? 5 : 12;
+        low = f->place == PLACE_FISSURE ? 2.8 : 5;
+        high = f->place == PLACE_FISSURE ? 6 : 12;
         break;
     default:
         f->place = PLACE_ISOLATED;
         f->texture = TEXTURE_CALCIFIED;
-        low = 1.8; /* larger ones are nodules to most readers */
-        high = 3.3;
+        low = 2; /* larger ones are nodules to most readers */
+        high = 4.2;
         break;
     }
     f->diameter_mm = diameter_within(r, low, high);
@@ -311,7 +311,7 @@ static void node_shape(struct random *r, struct finding_shape *s)
     }
     for (int side = -1; side <= 1; side += 2)
         s->facets[s->facet_count++] = (struct facet){{0, 0, side}, 1};
-    semi_set(s, 1, random_between(r, 0.6, 1), random_between(r, 0.22, 0.42));
+    semi_set(s, 1, random_between(r, 0.6, 1), random_between(r, 0.3, 0.6));
 }
 
 void finding_shape_draw(struct random *r, const struct finding *f,

@@ -24,7 +24,7 @@ static const double FIRST_LACKS_NODULE = 0.05, FIRST_LACKS_OTHER = 0.25;
 #define COORDINATES "coordX,coordY,coordZ"
 #define FINDING_COLUMNS                                                                  \
     "kind,texture,margin,place," COORDINATES ",diameter_mm,hu,mean_hu,excluded,"         \
-                                             "malignant"
+    "malignant"
 
 /* Of a truth: a row is the scan itself, a finding or a candidate; fields that are not of
  * its sort are empty. */
