@@ -41,7 +41,8 @@ struct work {
     pthread_cond_t asked_for, was_made;
     struct batch batches[LOADER_BATCHES];
     uint64_t asked, taken;
-    int holders; /* threads, and the rank */
+    uint64_t repairs; /* how often files may have been made anew so far */
+    int holders;      /* threads, and the rank */
     bool closing;
 };
 
@@ -49,13 +50,14 @@ struct loader {
     struct work *work;
     double waited;
     int32_t failed_scan;
+    bool failed; /* a batch, since one was asked for */
 };
 
 /* ---- a thread's scans ---- */
 
 struct open_scan {
     int32_t scan; /* -1: free */
-    uint64_t used;
+    uint64_t used, repairs;
     struct cached_scan *voxels, *mask;
     struct label_box *boxes;
     size_t box_count;
@@ -141,14 +143,17 @@ out:
     return status;
 }
 
-/* The scan, opened in the place of the one that was used longest ago. */
-static enum status find_scan(struct maker *m, int32_t scan, struct open_scan **out,
-                             struct error *err)
+/* The scan, opened in the place of the one that was used longest ago. What was opened
+ * before the last repair may be the file that was damaged. */
+static enum status find_scan(struct maker *m, int32_t scan, uint64_t repairs,
+                             struct open_scan **out, struct error *err)
 {
     enum status status = STATUS_OK;
     struct open_scan *oldest = m->scans;
     for (int i = 0; i < m->most_open; i++) {
         struct open_scan *s = &m->scans[i];
+        if (s->repairs != repairs)
+            open_scan_close(s);
         if (s->scan == scan) {
             s->used = ++m->clock;
             *out = s;
@@ -159,6 +164,7 @@ static enum status find_scan(struct maker *m, int32_t scan, struct open_scan **o
     }
     open_scan_close(oldest);
     oldest->scan = scan;
+    oldest->repairs = repairs;
     TRY(cache_open_scan(m->cache, m->options->scans[scan].voxels, &oldest->voxels, err));
     TRY(open_targets(m, oldest, err));
     oldest->used = ++m->clock;
@@ -170,13 +176,13 @@ out:
 }
 
 /* A scan that failed is closed: its file may be made anew. */
-static enum status make(struct maker *m, const struct example_item *item, float *input,
-                        float *target, struct error *err)
+static enum status make(struct maker *m, const struct example_item *item,
+                        uint64_t repairs, float *input, float *target, struct error *err)
 {
     enum status status;
     struct open_scan *s = NULL;
     int32_t scan = item->place.scan;
-    TRY(find_scan(m, scan, &s, err));
+    TRY(find_scan(m, scan, repairs, &s, err));
     TRY(example_make(m->example,
                      &(struct example_scan){s->voxels, s->mask, s->boxes, s->box_count},
                      item, input, target, err));
@@ -257,10 +263,11 @@ static void *thread_main(void *argument)
             pthread_cond_wait(&w->asked_for, &w->lock);
             continue;
         }
+        const uint64_t repairs = w->repairs;
         pthread_mutex_unlock(&w->lock);
         enum status status = ready;
         if (ready == STATUS_OK)
-            status = make(&m, &b->items[item], b->inputs + item * input,
+            status = make(&m, &b->items[item], repairs, b->inputs + item * input,
                           b->targets + item * target, &err);
         pthread_mutex_lock(&w->lock);
         note_failure(b, item, status, &err);
@@ -431,6 +438,8 @@ void loader_ask(struct loader *l, const struct example_item *items, int count)
               (size_t)items[i].place.scan < w->options.scan_count);
     pthread_mutex_lock(&w->lock);
     CHECK(w->asked - w->taken < LOADER_BATCHES - 1);
+    w->repairs += l->failed;
+    l->failed = false;
     struct batch *b = &w->batches[w->asked % LOADER_BATCHES];
     if (count)
         memcpy(b->items, items, (size_t)count * sizeof *items);
@@ -483,6 +492,7 @@ enum status loader_take(struct loader *l, struct loader_batch *out, struct error
             status = b->status;
             *err = b->error;
             l->failed_scan = b->items[b->failed].place.scan;
+            l->failed = true;
         }
     }
     pthread_mutex_unlock(&w->lock);

@@ -50,7 +50,8 @@ enum status loader_new(const struct loader_options *o, struct loader **out,
 void loader_free(struct loader *l);
 
 /* Asks for a batch (items are copied; count may be 0). At most LOADER_BATCHES - 1 are
- * asked for and not taken (a CHECK). */
+ * asked for and not taken (a CHECK). After a batch that failed, files are opened again:
+ * the caller may have had them made anew. */
 void loader_ask(struct loader *l, const struct example_item *items, int count);
 
 struct loader_batch {

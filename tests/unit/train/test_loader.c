@@ -249,6 +249,42 @@ static void a_scan_that_is_gone_is_named(void **state)
     set_release(&s);
 }
 
+/* Threads that did not meet the damage have the damaged file open, too. */
+static void a_repaired_scan_serves_all_threads(void **state)
+{
+    (void)state;
+    struct set s;
+    set_make(&s);
+    struct loader_options o = options_of(&s, TARGET_NONE, false);
+    struct loader *l;
+    struct loader_batch b;
+    struct example_item items[SAMPLES];
+    items_make(&s, 0, items);
+    for (int i = 0; i < SAMPLES; i++)
+        items[i].place = s.pool.places[LIST_NODULE][2];
+    o.threads = 4;
+    ok(loader_new(&o, &l, &err));
+    for (int n = 0; n < 20; n++) { /* all threads open it */
+        loader_ask(l, items, SAMPLES);
+        ok(loader_take(l, &b, &err));
+    }
+    struct cached_scan *scan;
+    ok(cache_open_scan(s.cache, s.scans[1].voxels, &scan, &err));
+    assert_int_equal(truncate(cached_scan_path(scan), 600), 0);
+    cached_scan_close(scan);
+    loader_ask(l, items, 1);
+    loader_ask(l, items, 0);
+    assert_true(status_is_item(loader_take(l, &b, &err)));
+    ok(loader_take(l, &b, &err));
+    made_prepare(s.cache, &s.made[1], names[1], CACHE_TRUST);
+    for (int n = 0; n < 20; n++) {
+        loader_ask(l, items, SAMPLES);
+        ok(loader_take(l, &b, &err));
+    }
+    loader_free(l);
+    set_release(&s);
+}
+
 /* The file of scan b becomes a pipe: who opens it hangs until somebody writes. */
 static void hang_scan(struct set *s, char *path, size_t bytes)
 {
@@ -357,6 +393,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_same_examples_come_from_any_number_of_threads,
                                         temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(a_scan_that_is_gone_is_named,
+                                        temporary_folder_make, temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(a_repaired_scan_serves_all_threads,
                                         temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(
             a_read_that_hangs_names_its_scan_and_is_left_behind, temporary_folder_make,
