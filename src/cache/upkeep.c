@@ -108,8 +108,26 @@ struct look {
     FILE *out;
     struct shelf shelf;
     struct indexes indexes;
-    size_t damaged;
+    size_t damaged, unreadable;
 };
+
+/* A file that is damaged, or that this user or this disk cannot read: the second may be
+ * sound, and stays. Somebody may be pruning: what has gone is nothing to report. */
+static enum status report(struct look *l, const char *path, const struct shelf_file *f,
+                          enum status found, struct error *err)
+{
+    const bool damaged = found == STATUS_ITEM_FORMAT;
+    if (!damaged && !file_exists(path))
+        return STATUS_OK;
+    fprintf(l->out, "%s: %s;", damaged ? "damaged" : "cannot be read", err->message);
+    print_sources(&l->indexes, f->key, l->out);
+    fputc('\n', l->out);
+    l->damaged += damaged;
+    l->unreadable += !damaged;
+    if (damaged && l->remove && unlink(path) && errno != ENOENT)
+        return error_set(err, STATUS_STAGE_IO, "%s: %s", path, strerror(errno));
+    return STATUS_OK;
+}
 
 static enum status look_at_file(struct look *l, const struct shelf_file *f,
                                 struct error *err)
@@ -119,15 +137,8 @@ static enum status look_at_file(struct look *l, const struct shelf_file *f,
     if (status != STATUS_OK)
         return status;
     status = look_at(path, f, l->all, &l->indexes, l->out, err);
-    if (status_is_item(status)) {
-        fprintf(l->out, "damaged: %s;", err->message);
-        print_sources(&l->indexes, f->key, l->out);
-        fputc('\n', l->out);
-        l->damaged++;
-        status = STATUS_OK;
-        if (l->remove && unlink(path))
-            status = error_set(err, STATUS_STAGE_IO, "%s: %s", path, strerror(errno));
-    }
+    if (status_is_item(status))
+        status = report(l, path, f, status, err);
     free(path);
     return status;
 }
@@ -141,7 +152,8 @@ static enum status look_at_all(struct look *l, struct error *err)
     for (size_t i = 0; i < l->shelf.count; i++)
         TRY(look_at_file(l, &l->shelf.files[i], err));
     fprintf(l->out, "%zu scans, %.2f GB%s\n", l->shelf.count,
-            (double)l->shelf.bytes * 1e-9, l->all && !l->damaged ? ", all sound" : "");
+            (double)l->shelf.bytes * 1e-9,
+            l->all && !l->damaged && !l->unreadable ? ", all sound" : "");
     if (l->damaged > 0)
         status = error_set(
             err, STATUS_JOB_FAILED, "%s: %zu of %zu scans are damaged%s", l->folder,
@@ -149,6 +161,9 @@ static enum status look_at_all(struct look *l, struct error *err)
             l->remove
                 ? " and were removed: the next job that prepares them writes them anew"
                 : "; `pulmo cache verify --remove` removes them");
+    else if (l->unreadable > 0)
+        status = error_set(err, STATUS_JOB_FAILED, "%s: %zu of %zu scans cannot be read",
+                           l->folder, l->unreadable, l->shelf.count);
 out:
     indexes_release(&l->indexes);
     shelf_release(&l->shelf);
