@@ -128,6 +128,6 @@ PY
 
 promise "a loss that is not finite names stage, epoch, step and scans"
 run 3 nan --set train.classify.optimizer=sgd --set 'train.stages=["classify"]' \
-    --set train.classify.learning_rate=1e2
+    --set train.classify.learning_rate=1e2 --set train.clip=0
 expect_code 1 nan
 expect_said nan "classify-fold1, epoch 1, step [0-9]+: .*scans of the batch: "
