@@ -1,4 +1,6 @@
 /* Training one network: everything it needs is made, used and given back here. */
+#include <math.h>
+
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
@@ -107,21 +109,41 @@ static void network_release_all(struct train_network *n)
 
 /* ---- what is told of it ---- */
 
+enum { SHARE_BYTES = 16 };
+
+/* "12.3 %", or "none" where there was nothing of the kind. */
+static const char *share_text(double share, char text[SHARE_BYTES])
+{
+    if (isnan(share))
+        return "none";
+    snprintf(text, SHARE_BYTES, "%.1f %%", 100 * share);
+    return text;
+}
+
+static void tell_metrics(const char *name, const char *set, const struct metrics *m,
+                         const char *pace)
+{
+    char positive[SHARE_BYTES], negative[SHARE_BYTES], area[SHARE_BYTES + 8] = "";
+    if (!isnan(m->auc))
+        snprintf(area, sizeof area, ", AUC %.4f", m->auc);
+    log_info("%s, %s: loss %.4f, correct %.1f %% (positives %s, negatives %s), precision "
+             "%.3f, recall %.3f, F1 %.3f%s%s",
+             name, set, m->loss, 100 * m->correct,
+             share_text(m->correct_positive, positive),
+             share_text(m->correct_negative, negative), m->precision, m->recall, m->f1,
+             area, pace);
+}
+
 static void tell_epoch(struct train_network *n, const struct trainer_epoch *e)
 {
     const double now = clock_seconds(), spent = now - n->epoch_begun;
-    const struct metrics *t = &e->training, *v = &e->validation;
+    char set[32], pace[40];
     n->epoch_begun = now;
-    log_info("%s, epoch %.0f: loss %.4f, correct %.1f %% (positives %.1f %%, negatives "
-             "%.1f %%), precision %.3f, recall %.3f, F1 %.3f, AUC %.4f, %.1f samples/s",
-             n->name, e->epoch, t->loss, 100 * t->correct, 100 * t->correct_positive,
-             100 * t->correct_negative, t->precision, t->recall, t->f1, t->auc,
-             t->samples / spent);
+    snprintf(set, sizeof set, "epoch %.0f", e->epoch);
+    snprintf(pace, sizeof pace, ", %.1f samples/s", e->training.samples / spent);
+    tell_metrics(n->name, set, &e->training, pace);
     if (e->validated)
-        log_info("%s, validation: loss %.4f, correct %.1f %% (positives %.1f %%, "
-                 "negatives %.1f %%), precision %.3f, recall %.3f, F1 %.3f, AUC %.4f",
-                 n->name, v->loss, 100 * v->correct, 100 * v->correct_positive,
-                 100 * v->correct_negative, v->precision, v->recall, v->f1, v->auc);
+        tell_metrics(n->name, "validation", &e->validation, "");
 }
 
 static enum status take_epochs(void *context, const struct trainer_epoch *epochs,

@@ -1,0 +1,119 @@
+/* Promise: a stage is trained as its own group says, then as the group train, then as
+ * mode and stage want it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "config/places.h"
+#include "run/stage_setup.h"
+#include "run/train_recipe.h"
+
+static struct error err;
+
+static void ok(enum status s)
+{
+    if (s != STATUS_OK)
+        fail_msg("%s", err.message);
+}
+
+static enum status make(enum train_stage stage, const char *network,
+                        const char *const *assignments, size_t count,
+                        struct train_recipe *out)
+{
+    struct settings s;
+    struct network n = {.path = NULL};
+    struct settings_sources sources = {.assignments = assignments,
+                                       .assignment_count = count};
+    char *path = NULL;
+    ok(settings_init(&s, &sources, &err));
+    ok(stage_network_path(network, &path, &err));
+    ok(network_init(&n, path, &err));
+    enum status status = train_recipe_init(&s, stage, &n, out, &err);
+    out->init = NULL; /* was borrowed */
+    network_release(&n);
+    settings_release(&s);
+    free(path);
+    return status;
+}
+
+static int find_networks(void **state)
+{
+    (void)state;
+    if (!getenv("PULMO_CONF") && getenv("PULMO_SOURCE")) {
+        char *path = NULL;
+        if (asprintf(&path, "%s/conf", getenv("PULMO_SOURCE")) < 0)
+            return -1;
+        setenv("PULMO_CONF", path, 1);
+        free(path);
+    }
+    return 0;
+}
+
+static void mode_book_has_the_books_numbers(void **state)
+{
+    (void)state;
+    static const char *const book[] = {"mode=book"};
+    struct train_recipe r;
+    ok(make(TRAIN_SEGMENT, "unet2d", book, 1, &r));
+    assert_int_equal(r.optimizer.kind, OPTIMIZER_ADAM);
+    assert_true(r.rate.base == 1e-3 && r.batch == 16 && r.epoch_samples == 300000);
+    assert_int_equal(r.loss.kind, LOSS_DICE);
+    assert_int_equal(r.best, METRIC_RECALL);
+    assert_true(r.example.window[0] == 7 && r.example.window[1] == 96);
+    assert_true(r.example.crop[0] == 7 && r.example.crop[2] == 64 && r.input[0] == 1);
+    assert_true(r.example.middle_slice && r.example.augmentation.keep_depth);
+    ok(make(TRAIN_CLASSIFY, "luna", book, 1, &r));
+    assert_int_equal(r.optimizer.kind, OPTIMIZER_SGD);
+    assert_true(r.optimizer.weight_decay == 1e-4 && r.optimizer.momentum == 0);
+    assert_true(r.batch == 24 && r.example.crop[0] == 32 && r.example.window[1] == 48);
+    ok(make(TRAIN_MALIGNANCY, "luna", book, 1, &r));
+    assert_true(r.rate.base == 3e-3 && r.depth == 2 && r.best == METRIC_AUC);
+}
+
+static void a_stage_comes_before_all_and_all_before_the_mode(void **state)
+{
+    (void)state;
+    static const char *const given[] = {
+        "train.epochs=7",           "train.classify.epochs=3",
+        "train.optimizer=adamw",    "train.segment.optimizer=sgd",
+        "train.momentum=0",         "train.segment.momentum=0.9",
+        "train.weight_decay=0",     "train.classify.schedule=cosine",
+        "train.classify.warmup=0.5"};
+    const size_t count = sizeof given / sizeof *given;
+    struct train_recipe r;
+    ok(make(TRAIN_SEGMENT, "unet2d", given, count, &r));
+    assert_int_equal(r.epochs, 7);
+    assert_int_equal(r.optimizer.kind, OPTIMIZER_SGD);
+    assert_true(r.optimizer.momentum == 0.9);
+    ok(make(TRAIN_CLASSIFY, "luna", given, count, &r));
+    assert_int_equal(r.epochs, 3);
+    assert_int_equal(r.optimizer.kind, OPTIMIZER_ADAMW);
+    assert_true(r.optimizer.weight_decay == 0); /* given, though AdamW has its own */
+    assert_int_equal(r.rate.kind, LEARNING_RATE_COSINE);
+    const int64_t steps = (r.epoch_samples + r.batch - 1) / r.batch;
+    assert_int_equal(r.rate.steps, 3 * steps);
+    assert_int_equal(r.rate.warmup, steps / 2);
+}
+
+static void a_network_that_cannot_serve_is_refused(void **state)
+{
+    (void)state;
+    struct train_recipe r;
+    assert_int_equal(make(TRAIN_SEGMENT, "luna", NULL, 0, &r), STATUS_JOB_CONFIG);
+    assert_non_null(strstr(err.message, "luna"));
+    assert_int_equal(make(TRAIN_CLASSIFY, "unet2d", NULL, 0, &r), STATUS_JOB_CONFIG);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mode_book_has_the_books_numbers),
+        cmocka_unit_test(a_stage_comes_before_all_and_all_before_the_mode),
+        cmocka_unit_test(a_network_that_cannot_serve_is_refused),
+    };
+    return cmocka_run_group_tests(tests, find_networks, NULL);
+}
