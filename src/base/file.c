@@ -72,6 +72,8 @@ enum status folder_make(const char *path, struct error *err)
 {
     enum status status = STATUS_OK;
     char *part;
+    if (!*path)
+        return error_set(err, STATUS_STAGE_IO, "a folder without a name");
     TRY(text_new(path, &part, err));
     for (char *p = part + 1;; p++) {
         if (*p != '/' && *p != '\0')
@@ -117,6 +119,10 @@ static void atomic_file_release(struct atomic_file *f)
 enum status atomic_file_open(const char *path, struct atomic_file *out, struct error *err)
 {
     struct atomic_file f = {0};
+    struct stat there;
+    /* A rename would put a file in the place of /dev/null. */
+    if (stat(path, &there) == 0 && !S_ISREG(there.st_mode))
+        return error_set(err, STATUS_STAGE_IO, "%s: not a regular file", path);
     if (asprintf(&f.part, "%s.part", path) < 0)
         f.part = NULL;
     f.path = strdup(path);

@@ -35,7 +35,8 @@ enum status file_read(const char *path, size_t limit, char **out, size_t *bytes,
 /* Makes a folder and its missing parents. Errors: STATUS_STAGE_IO. */
 enum status folder_make(const char *path, struct error *err);
 
-/* A file being written as PATH.part. Use: open, write through ->stream, then commit
+/* A file being written as PATH.part; what is there already and is no regular file (a
+ * device, a folder) is refused. Use: open, write through ->stream, then commit
  * (flush, fsync, rename, fsync of the folder) or abandon (removes the part). commit and
  * abandon release the structure. */
 struct atomic_file {
