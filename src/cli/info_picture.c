@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <strings.h>
 
 #include "base/memory.h"
 #include "ct/volume.h"
@@ -81,10 +82,18 @@ static bool parse_width(const char *text, int64_t *out)
     return end != text && !*end && !errno && value >= 1 && value <= CANVAS_LIMIT;
 }
 
+/* Asked for, so that a slip does not put a picture in the place of the volume. */
+static bool ends_as_png(const char *text)
+{
+    size_t n = strlen(text);
+    return n > 4 && strcasecmp(text + n - 4, ".png") == 0;
+}
+
 static error_t parse(int key, char *text, struct argp_state *state)
 {
     struct picture_arguments *a = state->input;
     struct error err;
+    a->dressed |= key > OPTION_PNG && key <= OPTION_OVERLAY;
     switch (key) {
     case ARGP_KEY_INIT:
         a->window = window_lung;
@@ -92,6 +101,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case OPTION_PNG:
         a->png = text;
+        if (!ends_as_png(text))
+            argp_error(state, "--png '%s': the name of a picture ends in .png", text);
         return 0;
     case OPTION_AT:
         a->has_point = true;
@@ -122,8 +133,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->overlay = text;
         return 0;
     case ARGP_KEY_END:
-        if (!a->png &&
-            (a->has_point || a->overlay || a->crosshair || a->width || a->field_mm > 0))
+        if (!a->png && a->dressed)
             argp_error(state, "options of a picture need --png OUT.png");
         return 0;
     default:

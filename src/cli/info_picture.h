@@ -16,6 +16,7 @@
 struct picture_arguments {
     const char *png; /* NULL: no picture is wanted */
     const char *overlay;
+    bool dressed; /* an option says how it should look */
     bool has_point;
     double xyz[3];   /* mm; without one the middle of the volume */
     double field_mm; /* 0: the whole plane */

@@ -74,8 +74,8 @@ enum status section_init(struct section *s, const struct geometry *g,
     for (int axis = 0; axis < 3; axis++)
         if (!(index[axis] >= -0.5 && index[axis] <= (double)g->size[axis] - 0.5))
             return error_set(err, STATUS_JOB_CONFIG,
-                             "%g,%g,%g mm lies outside the volume: voxel %.1f, %.1f, "
-                             "%.1f (z, y, x) of %lld x %lld x %lld",
+                             "%g,%g,%g mm lies outside the volume: voxel %.5g, %.5g, "
+                             "%.5g (z, y, x) of %lld x %lld x %lld",
                              xyz[0], xyz[1], xyz[2], index[0], index[1], index[2],
                              (long long)g->size[0], (long long)g->size[1],
                              (long long)g->size[2]);

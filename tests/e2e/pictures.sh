@@ -128,6 +128,12 @@ says err "3 pixels are too few for 3 views"
 is 2 info scan.mhd --png no.png --field -5
 is 2 info scan.mhd --at 17,25,35
 says err "--png"
+is 2 info scan.mhd --window soft
+says err "--png"
+cp scan.mhd before
+is 2 info scan.mhd --png scan.mhd
+says err "ends in .png"
+cmp scan.mhd before || fail "a picture took the place of the volume"
 sed 's/DimSize.*/DimSize = 30 20 4/; s/scan.raw/half.raw/' scan.mhd >half.mhd
 head -c 4800 scan.raw >half.raw
 is 2 info scan.mhd --png no.png --overlay half.mhd
