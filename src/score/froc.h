@@ -2,8 +2,8 @@
  * LUNA16's score of a set of marks: FROC curve, CPM, counts, and a bootstrapped band.
  *
  *     struct froc_result result;
- *     TRY(froc_score(scans, scan_count, &result, err));             exact, no random
- * numbers TRY(froc_bootstrap(&result, 1000, seed, err));                fills result.band
+ *     TRY(froc_score(scans, scan_count, &result, err));    exact, no random numbers
+ *     TRY(froc_bootstrap(&result, 1000, seed, err));       fills result.band
  *     ... result.cpm, result.sensitivity[0..6], result.counts ...
  *     froc_result_release(&result);
  *

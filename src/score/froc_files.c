@@ -1,7 +1,9 @@
 #include "score/froc_files.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "io/csv.h"
@@ -33,23 +35,46 @@ static const char *shortest(double value, char text[NUMBER_BYTES])
 
 typedef void body_function(FILE *out, const struct target *t);
 
-/* Opens FOLDER/PREFIX NAME SUFFIX (without a name when suffix is NULL), lets `body` write
- * it, and commits it: write errors stay in the stream until then. */
+/* *path = FOLDER/PREFIX NAME SUFFIX (without a name when suffix is NULL), to be freed. */
+static enum status path_of(const struct target *t, const char *prefix, const char *suffix,
+                           char **path, struct error *err)
+{
+    char *name;
+    if (asprintf(&name, "%s%s%s", prefix, suffix ? t->name : "", suffix ? suffix : "") <
+        0)
+        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", prefix);
+    enum status status = path_join(t->folder, name, path, err);
+    free(name);
+    return status;
+}
+
+/* Opens that file, lets `body` write it, and commits it: write errors stay in the stream
+ * until then. */
 static enum status write_text(const struct target *t, const char *prefix,
                               const char *suffix, body_function *body, struct error *err)
 {
     enum status status = STATUS_OK;
-    char *name = NULL, *path = NULL;
+    char *path = NULL;
     struct atomic_file file;
-    if (asprintf(&name, "%s%s%s", prefix, suffix ? t->name : "", suffix ? suffix : "") <
-        0)
-        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", prefix);
-    TRY(path_join(t->folder, name, &path, err));
+    TRY(path_of(t, prefix, suffix, &path, err));
     TRY(atomic_file_open(path, &file, err));
     body(file.stream, t);
     TRY(atomic_file_commit(&file, err));
 out:
-    free(name);
+    free(path);
+    return status;
+}
+
+/* A file of an earlier score of that name would be taken for this one's. */
+static enum status drop(const struct target *t, const char *prefix, const char *suffix,
+                        struct error *err)
+{
+    char *path;
+    enum status status = path_of(t, prefix, suffix, &path, err);
+    if (status != STATUS_OK)
+        return status;
+    if (unlink(path) && errno != ENOENT)
+        status = error_set(err, STATUS_STAGE_IO, "%s: %s", path, strerror(errno));
     free(path);
     return status;
 }
@@ -205,6 +230,8 @@ enum status froc_write(const char *folder, const char *name, const struct evalua
     TRY(write_text(&t, "nodulesWithoutCandidate_", ".txt", write_missed, err));
     if (r->band.resamples > 0)
         TRY(write_text(&t, "froc_", "_bootstrapping.csv", write_band, err));
+    else
+        TRY(drop(&t, "froc_", "_bootstrapping.csv", err));
     TRY(write_points(&t, err));
     TRY(write_json(&t, err));
 out:

@@ -6,8 +6,8 @@
  *     CADAnalysis.txt                       counts
  *     froc_NAME.txt                         corners of the curve
  *     froc_gt_prob_vectors_NAME.csv         what the curve was made from
- *     froc_NAME_bootstrapping.csv           mean and 95 % band (only with a bootstrap)
- *     nodulesWithoutCandidate_NAME.txt      missed nodules
+ *     froc_NAME_bootstrapping.csv           mean and 95 % band (a bootstrap's, else there
+ * is none) nodulesWithoutCandidate_NAME.txt      missed nodules
  *
  * and ours: froc.csv (every point of the curve), froc.json (everything else). All are
  * written atomically, and hold no paths, dates or hosts: equal input gives equal bytes.

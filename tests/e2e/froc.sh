@@ -63,6 +63,7 @@ froc 0 "$work/made1" --seed 2
 cmp {"$work/first","$work/made1/out"}/froc_submission.txt || fail "the seed changes the curve"
 froc 0 "$work/made2" --bootstraps 0
 "$python" -c 'import json, sys; assert json.load(open(sys.argv[1]))["bootstrap"] is None' "$work/made2/out/froc.json"
+[ ! -e "$work/made2/out/froc_submission_bootstrapping.csv" ] || fail "the band of an earlier score was left"
 
 promise "marks on scans that are not listed are counted, or an error when asked"
 says "warning.* 1\.2\.1[678] *"
