@@ -12,9 +12,9 @@ void cells_init(struct cells *c, const struct geometry *g, double cell_mm)
 {
     for (int a = 0; a < 3; a++) {
         double spacing = g->spacing[2 - a];
-        int64_t factor = spacing >= cell_mm ? 1 : (int64_t)(cell_mm / spacing + 0.5);
-        if (factor > g->size[a])
-            factor = g->size[a];
+        /* Bounded before it is a whole number: spacings come from files. */
+        double voxels = fmin(floor(cell_mm / spacing + 0.5), (double)g->size[a]);
+        int64_t factor = voxels > 1 ? (int64_t)voxels : 1;
         c->factor[a] = factor;
         c->size[a] = (g->size[a] + factor - 1) / factor;
         c->spacing[a] = spacing * (double)factor;
