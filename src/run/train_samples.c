@@ -179,6 +179,7 @@ static enum status open_cache(const struct train_work *w, struct cache **out,
 {
     const struct settings *s = w->job->settings;
     const struct cache_options o = {.folder = s->cache.dir,
+                                    .local = s->cache.local,
                                     .quota_bytes = (int64_t)(s->cache.quota_gb * 1e9)};
     return cache_open(&o, out, err);
 }
@@ -253,8 +254,13 @@ enum status train_repair(void *context, int32_t scan, struct error *err)
     if (!hash_equal(key, s->voxels))
         TRY(error_set(err, STATUS_STAGE_IO,
                       "%s has other voxels than when the training began", s->path));
-    if (w->loader_scans[scan].has_mask)
+    if (w->loader_scans[scan].has_mask) {
         TRY(prepare_mask(w, cache, (size_t)scan, CACHE_VERIFY, &key, err));
+        if (!hash_equal(key, w->loader_scans[scan].mask))
+            TRY(error_set(err, STATUS_STAGE_IO,
+                          "the mask of %s has other voxels than when the training began",
+                          s->path));
+    }
 out:
     cache_close(cache);
     return status;

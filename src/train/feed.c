@@ -34,7 +34,9 @@ void feed_drain(struct feed *f)
     struct loader_batch ignored;
     struct error ignored_error;
     for (; f->next_taken < f->next_asked; f->next_asked--)
-        loader_take(f->options.loader, &ignored, &ignored_error);
+        if (loader_take(f->options.loader, &ignored, &ignored_error) ==
+            STATUS_STAGE_DEADLINE)
+            return; /* not taken, and the next would wait as long */
 }
 
 /* Whether a failed batch may be had after the scan's file is made again. */
@@ -60,6 +62,8 @@ enum status feed_take(struct feed *f, struct loader_batch *out, struct error *er
         log_warning("the cached file is made again: %s", err->message);
         const int32_t scan = loader_failed_scan(f->options.loader);
         feed_drain(f);
+        if (f->next_asked != f->next_taken)
+            return status; /* a deadline passed meanwhile */
         f->next_asked = --f->next_taken;
         TRY(f->options.repair(f->options.repair_context, scan, err));
     }

@@ -402,7 +402,8 @@ static enum status end_epoch(struct trainer *t, struct error *err)
     if (t->target_floats)
         metrics_of_voxels(s->counts, samples, loss, &e->training);
     else
-        TRY(metrics_of_outcomes(s->outcomes, samples, loss, &e->training, err));
+        status = metrics_of_outcomes(s->outcomes, samples, loss, &e->training, err);
+    TRY(trainer_agree(t, status, err));
     if (validation_due(t)) {
         status = validate(t, &e->validation, err);
         if (status == STATUS_JOB_INTERRUPTED)
