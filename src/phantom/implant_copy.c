@@ -13,6 +13,8 @@
 
 /* Places that are left alone stay this far from the surface of what was implanted, mm. */
 static const double APART_MM = 10;
+/* What a source may have. */
+static const double VOXEL_MM[2] = {1e-3, 1e3}, UNIT = 0.1, FARTHEST_MM = 1e7;
 enum { STREAM_OF_PLACES = 0xFFFF }; /* of RANDOM_IMPLANT */
 
 struct work {
@@ -36,6 +38,27 @@ static void work_release(struct work *w)
     free(w->candidates);
 }
 
+/* Shapes are drawn in millimetres: on voxels that are far from any scanner's, or so far
+ * away that doubles are coarse, there is nothing to draw and numbers overflow. */
+static enum status check_grid(const char *path, const struct geometry *g,
+                              struct error *err)
+{
+    bool plain = true;
+    for (int a = 0; a < 3; a++) {
+        const double *d = g->direction;
+        double length = hypot(hypot(d[a], d[3 + a]), d[6 + a]);
+        plain = plain && g->spacing[a] >= VOXEL_MM[0] && g->spacing[a] <= VOXEL_MM[1] &&
+                fabs(length - 1) < UNIT && fabs(g->origin[a]) <= FARTHEST_MM;
+    }
+    if (plain)
+        return STATUS_OK;
+    return error_set(err, STATUS_ITEM_LIMIT,
+                     "%s: voxels of %g x %g x %g mm from %g, %g, %g mm on, or axes that "
+                     "are not of length 1: no scan of a patient",
+                     path, g->spacing[0], g->spacing[1], g->spacing[2], g->origin[0],
+                     g->origin[1], g->origin[2]);
+}
+
 static enum status read_source(struct work *w, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -45,6 +68,7 @@ static enum status read_source(struct work *w, struct error *err)
     TRY(volume_open(w->copy->source, &options, &v, err));
     w->grid = *volume_geometry(v);
     w->compressed = volume_is_compressed(v);
+    TRY(check_grid(w->copy->source, &w->grid, err));
     size_t voxels = (size_t)geometry_voxels(&w->grid);
     TRY(memory_new(voxels, sizeof *w->hu, "a scan", &p, err));
     w->hu = p;

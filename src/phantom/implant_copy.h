@@ -17,8 +17,8 @@ struct implant_copy {
 /* Reads, implants and writes: first the truth as `truth`, then the volumes (none when
  * paths is NULL). The copy has the source's grid and values; voxels of 16 bits where its
  * values fit into them, else floats. *voxels: how many it has. Holds the whole scan.
- * Errors: STATUS_ITEM_* when the source cannot be read, STATUS_STAGE_*. Not collective.
- */
+ * Errors: STATUS_ITEM_* when the source cannot be read or its grid is no scan's,
+ * STATUS_STAGE_*. Not collective. */
 enum status implant_copy_write(const struct implant_copy *c, const char *truth,
                                const struct synthesis_paths *paths, int64_t *voxels,
                                struct error *err);

@@ -21,7 +21,7 @@ phantom() {
 
 # expect CODE REGEX: of the last call.
 expect() {
-    [ "$code" -eq "$1" ] && grep -Eq -- "$2" "$work/said" && return
+    [ "$code" -eq "$1" ] && grep -aEq -- "$2" "$work/said" && return
     cat "$work/said" >&2
     fail "exit code $code (wanted $1), and '$2' was to be said"
 }
@@ -112,6 +112,8 @@ phantom 0 bad --nodules 3
 expect 2 'go with --implant'
 phantom 0
 expect 2 'which folder'
+phantom 0 ""
+expect 2 'which folder'
 phantom 0 bad also
 expect 2 "not also 'also'"
 phantom 0 bad --implant "$work/nowhere"
@@ -145,3 +147,24 @@ truth lists implanted 2
 truth implants source implanted
 phantom 0 implanted --implant source --nodules 3 --diameter 12,20 --seed 5 --masks
 expect 3 'nothing to do'
+
+promise "a grid on which nothing can be drawn is left out, the scans beside it are made"
+mkdir odd
+cp source/subset1/2.*.mhd source/subset1/2.*raw odd
+for spacing in 1e200 1e-25; do
+    sed "s/^ElementSpacing.*/ElementSpacing = $spacing $spacing $spacing/" \
+        "$(ls odd/2.*.mhd | head -n 1)" >"odd/by-$spacing.mhd"
+done
+phantom 3 of-odd --implant odd --nodules 1 --diameter 5.12345678901234567,6 --negatives 1
+expect 3 'by-1e-25: left out: .* no scan of a patient'
+expect 3 'by-1e200: left out: .* no scan of a patient'
+expect 3 'of-odd: 2 scans made'
+
+promise "options of any number of digits are known again; a tree whose name no JSON holds is refused"
+phantom 0 of-odd --implant odd --nodules 1 --diameter 5.12345678901234567,6 --negatives 1
+expect 3 'nothing to do'
+latin=$'caf\xe9'
+mv odd "$latin"
+phantom 0 of-latin --implant "$latin"
+expect 2 'not UTF-8'
+[ ! -e of-latin ] || fail "a refused command made a folder"
