@@ -86,7 +86,7 @@ static void set_scans(const struct argp_state *state, struct arguments *a,
 
 static void check(const struct argp_state *state, struct arguments *a)
 {
-    if (!a->run.folder)
+    if (!a->run.folder || !*a->run.folder)
         argp_error(state, "which folder? name the one to make");
     if (a->run.implant && (a->counted || a->sized))
         argp_error(state, "--scans and --size are those of TREE with --implant");

@@ -13,11 +13,11 @@
 #include "phantom/truth.h"
 
 static const char MANIFEST[] = "phantom.json";
-enum { MANIFEST_LIMIT = 1 << 20, FORMAT = 1 };
+enum { FORMAT = 1 };
 
 /* ---- the manifest ---- */
 
-static json_t *manifest_of(const struct phantom_options *o)
+static json_t *pack_manifest(const struct phantom_options *o)
 {
     if (o->implant)
         return json_pack("{s:i, s:s, s:I, s:I, s:f, s:f, s:f, s:b}", "format", FORMAT,
@@ -28,6 +28,18 @@ static json_t *manifest_of(const struct phantom_options *o)
     return json_pack("{s:i, s:s, s:I, s:I, s:f, s:b}", "format", FORMAT, "size",
                      o->size_text, "scans", (json_int_t)o->scans, "seed",
                      (json_int_t)o->seed, "negatives", o->negatives, "masks", o->masks);
+}
+
+/* The one thing in it that JSON may refuse is the name of a tree. */
+static enum status manifest_of(const struct phantom_options *o, json_t **out,
+                               struct error *err)
+{
+    *out = pack_manifest(o);
+    if (*out)
+        return STATUS_OK;
+    return error_set(err, STATUS_JOB_CONFIG,
+                     "'%s': a name that is not UTF-8 cannot stand in %s",
+                     o->implant ? o->implant : o->size_text, MANIFEST);
 }
 
 /* What of two manifests differs, as "seed 1 instead of 2". */
@@ -56,35 +68,34 @@ static void describe_difference(const json_t *is, const json_t *wanted, char *te
     }
 }
 
-static enum status compare_manifest(const char *path, const struct phantom_options *o,
-                                    struct error *err)
+static enum status compare_manifest(const char *path, const char *folder,
+                                    const json_t *wanted, struct error *err)
 {
     json_error_t wrong;
     char text[512];
-    json_t *is = json_load_file(path, 0, &wrong), *wanted = manifest_of(o);
+    json_t *is = json_load_file(path, 0, &wrong);
     enum status status = STATUS_OK;
-    if (!is || !wanted) {
-        status = error_set(err, STATUS_JOB_CONFIG, "%s: %s", path,
-                           is ? "no memory" : wrong.text);
+    if (!is) {
+        status = error_set(err, STATUS_JOB_CONFIG, "%s: %s", path, wrong.text);
     } else if (!json_equal(is, wanted)) {
         describe_difference(is, wanted, text, sizeof text);
         status = error_set(err, STATUS_JOB_CONFIG,
                            "%s: made with other options: %s; choose another folder",
-                           o->folder, text);
+                           folder, text);
     }
     json_decref(is);
-    json_decref(wanted);
     return status;
 }
 
 static enum status write_manifest(const char *path, const struct phantom_options *o,
                                   struct error *err)
 {
-    json_t *manifest = manifest_of(o);
-    char *text = manifest ? json_dumps(manifest, JSON_INDENT(2) | JSON_SORT_KEYS |
-                                                     JSON_REAL_PRECISION(15))
-                          : NULL;
-    enum status status = STATUS_OK;
+    json_t *manifest;
+    enum status status = manifest_of(o, &manifest, err);
+    if (status != STATUS_OK)
+        return status;
+    /* 17 digits, which give the number back: it is held against later options. */
+    char *text = json_dumps(manifest, JSON_INDENT(2) | JSON_SORT_KEYS);
     json_decref(manifest);
     if (!text)
         return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", path);
@@ -118,10 +129,12 @@ static enum status first_name(const char *folder, char *name, size_t bytes,
 enum status phantom_folder_check(const struct phantom_options *o, struct error *err)
 {
     enum status status = STATUS_OK;
-    char *manifest, name[256];
+    char *manifest = NULL, name[256];
+    json_t *wanted = NULL;
+    TRY(manifest_of(o, &wanted, err));
     TRY(path_join(o->folder, MANIFEST, &manifest, err));
     if (file_exists(manifest)) {
-        status = compare_manifest(manifest, o, err);
+        status = compare_manifest(manifest, o->folder, wanted, err);
     } else {
         status = first_name(o->folder, name, sizeof name, err);
         if (status == STATUS_OK && name[0])
@@ -130,8 +143,9 @@ enum status phantom_folder_check(const struct phantom_options *o, struct error *
                                "folder",
                                o->folder, name);
     }
-    free(manifest);
 out:
+    free(manifest);
+    json_decref(wanted);
     return status;
 }
 

@@ -92,10 +92,10 @@ static void print_end(const struct phantom_items *l, const struct phantom_option
 {
     char elapsed[32];
     clock_describe(n->elapsed, elapsed, sizeof elapsed);
-    if (n->scans == 0)
-        log_info("%s: all %zu scans are there, nothing to do", o->folder,
-                 l->count - (size_t)n->bad);
-    else
+    size_t there = l->count - (size_t)n->bad;
+    if (n->scans == 0 && there > 0)
+        log_info("%s: all %zu scans are there, nothing to do", o->folder, there);
+    else if (n->scans > 0)
         log_info("%s: %" PRId64 " scans made in %s: %.1f Mvoxel/s, %.1f a rank of %d",
                  o->folder, n->scans, elapsed,
                  n->elapsed > 0 ? n->voxels / n->elapsed / 1e6 : 0,
