@@ -89,7 +89,6 @@ static void fill_point(const struct plan *p, const struct organs_near *near,
 static void measure(struct lungs *l)
 {
     const struct field *f = &l->field;
-    double cell = f->step * f->step * f->step / 1000;
     struct box b = {{INFINITY, INFINITY, INFINITY}, {-INFINITY, -INFINITY, -INFINITY}};
     for (int iz = 0; iz < f->n[2]; iz++)
         for (int iy = 0; iy < f->n[1]; iy++)
@@ -97,7 +96,6 @@ static void measure(struct lungs *l)
                 const float *v = field_at(f, ix, iy, iz);
                 if (v[CHANNEL_RIGHT] >= 0 && v[CHANNEL_LEFT] >= 0)
                     continue;
-                l->volume_ml[v[CHANNEL_RIGHT] >= 0] += cell;
                 struct vec at = field_point(f, ix, iy, iz);
                 double xyz[3] = {at.x, at.y, at.z};
                 for (int a = 0; a < 3; a++) {

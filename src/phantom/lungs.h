@@ -19,9 +19,8 @@ enum lung_channel {
 
 struct lungs {
     struct field field;
-    struct box box;      /* holds both lungs */
-    double volume_ml[2]; /* right, left; gross: vessels included */
-    double texture_hu;   /* SD of the fine texture */
+    struct box box;    /* holds both lungs */
+    double texture_hu; /* SD of the fine texture */
     double half_fissure_mm;
     float *texture; /* periodic, TEXTURE_N cubed, mean 0 and SD 1 */
 };

@@ -26,6 +26,7 @@ enum {
 };
 static const float LUNG_HU = -650, WALL_HU = -120, WALL_MOST_HU = 200;
 static const double DEFAULT_BLUR_MM = 0.6, LEAST_MM = 0.25, MOST_MM = 1.5;
+static const double NOWHERE = -100;       /* far from any crossing */
 static const double SQUARE_VOXELS = 0.35; /* the edge in rows above and below */
 
 struct spread {
@@ -34,7 +35,7 @@ struct spread {
 };
 
 /* Where the values cross the middle between lung and wall, from `at` on outwards: a
- * fraction of voxels, or -1. */
+ * fraction of voxels, or NOWHERE. */
 static double crossing(const float *hu, int64_t step, double middle)
 {
     for (int i = -2; i < 3; i++) {
@@ -42,7 +43,7 @@ static double crossing(const float *hu, int64_t step, double middle)
         if (a < middle && b >= middle)
             return i + (middle - a) / (b - a);
     }
-    return -100;
+    return NOWHERE;
 }
 
 /* Means over the far sides of an edge, both quiet; false where they are something else.
@@ -70,6 +71,8 @@ static void add_edge(struct spread *s, const float *hu, int64_t step, int64_t ac
         return;
     const int64_t beside[4] = {-2 * across, 2 * across, -slice, slice};
     double middle = 0.5 * (lung + wall), at = crossing(hu, step, middle), sum = at;
+    if (at <= NOWHERE)
+        return;
     for (int i = 0; i < 4; i++) {
         double other = crossing(hu + beside[i], step, middle);
         if (fabs(other - at) > SQUARE_VOXELS)

@@ -28,7 +28,7 @@ struct grid_options {
     int threads;
 };
 
-/* Samples hu[z][y][x], linear between voxels, in the box of `mask` (not 0: wanted); a
+/* Samples hu[z][y][x], linear between voxels, in the box of `mask` (1: wanted, else 0); a
  * mask of zeros gives no points, and a grid without memory. 5 bytes a point. grid_release
  * frees, also after a failure. Errors: STATUS_STAGE_MEMORY. */
 enum status grid_init(struct grid *grid, const struct geometry *g, const float *hu,
