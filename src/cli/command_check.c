@@ -100,6 +100,12 @@ int command_check(int argc, char **argv)
         return 0;
     }
     enum status status = job_arguments_settings(&arguments.job, &settings, &err);
+    if (status != STATUS_OK && !comm_is_launched()) {
+        log_error("%s", err.message);
+        settings_release(&settings);
+        job_arguments_release(&arguments.job);
+        return status_exit_code(status);
+    }
     if (comm_init(&comm, "auto", &unstarted)) {
         log_error("%s", unstarted.message);
         return 1;

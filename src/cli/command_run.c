@@ -56,6 +56,12 @@ int command_run(int argc, char **argv)
     }
     enum status status = job_arguments_settings(&arguments, &settings, &err);
     struct error unstarted;
+    if (status != STATUS_OK && !comm_is_launched()) {
+        log_error("%s", err.message);
+        settings_release(&settings);
+        job_arguments_release(&arguments);
+        return status_exit_code(status);
+    }
     if (comm_init(&comm, status == STATUS_OK ? settings.store.driver : "auto",
                   &unstarted)) {
         log_error("%s", unstarted.message);

@@ -19,6 +19,16 @@ static void set_environment(const char *io_driver)
         setenv("OMPI_MCA_io", "ompio", 1);
 }
 
+bool comm_is_launched(void)
+{
+    static const char *const names[] = {"OMPI_COMM_WORLD_SIZE", "PMIX_RANK", "PMI_RANK",
+                                        "PMI2_RANK"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (getenv(names[i]))
+            return true;
+    return false;
+}
+
 enum status comm_init(struct comm *c, const char *io_driver, struct error *err)
 {
     int provided;

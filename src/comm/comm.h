@@ -23,6 +23,10 @@ struct comm {
     char host[COMM_HOST_BYTES];
 };
 
+/* Whether a launcher started this process (mpirun, or srun with any PMI). Otherwise it is
+ * the only rank, and what is wrong can be said without MPI. */
+bool comm_is_launched(void);
+
 /* Starts MPI; `io_driver` "auto", "romio" or "ompio" is chosen before it starts. Waiting
  * ranks yield their core. Collective. */
 enum status comm_init(struct comm *c, const char *io_driver, struct error *err);
