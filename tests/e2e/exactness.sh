@@ -22,7 +22,9 @@ expect_code 0 alone
 sums alone >alone.sums
 [ "$(wc -l <alone.sums)" -eq 4 ] || fail "$(cat alone.sums)"
 for ranks in 2 3 4; do
+    began=${EPOCHREALTIME/[.,]/}
     run $ranks on$ranks --set compute.threads=$((ranks == 2 ? 2 : 1))
+    took_us=$((${EPOCHREALTIME/[.,]/} - began))
     expect_code 0 on$ranks
     same_as alone on$ranks
 done
@@ -35,7 +37,8 @@ echo "  SEED=$RANDOM"
 kills=0
 for ranks in 3 1 4 2 3; do
     start $ranks killed
-    sleep "1.$((RANDOM % 10))"
+    pause_us=$((took_us * (20 + RANDOM % 40) / 100)) # of what a whole training took here
+    sleep "$((pause_us / 1000000)).$(printf %06d $((pause_us % 1000000)))"
     ps -o pid= --ppid "$group" >pids || true
     [ -s pids ] || break
     kill -KILL "$(shuf -n 1 pids)" 2>/dev/null || true
