@@ -3,15 +3,19 @@
  *
  *   SHIM_HANG=TEXT    read() of a file whose path contains TEXT never returns
  *   SHIM_ENOSPC=TEXT  write() to a file whose path contains TEXT fails with ENOSPC
+ *   SHIM_KILL=TEXT    fsync() of a file whose path contains TEXT: half of the file is lost,
+ *                     and the process is killed
  *
  * The path is that of /proc/self/fd, so it is seen however the file was opened.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -70,4 +74,17 @@ ssize_t write(int fd, const void *data, size_t bytes)
         return -1;
     }
     return next(fd, data, bytes);
+}
+
+int fsync(int fd)
+{
+    static int (*next)(int);
+    struct stat file;
+    if (!next)
+        next = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    if (path_matches(fd, "SHIM_KILL") && fstat(fd, &file) == 0) {
+        if (ftruncate(fd, file.st_size / 2) == 0)
+            raise(SIGKILL);
+    }
+    return next(fd);
 }
