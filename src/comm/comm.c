@@ -38,6 +38,7 @@ enum status comm_init(struct comm *c, const char *io_driver, struct error *err)
     c->mpi = MPI_COMM_WORLD;
     MPI_Comm_rank(c->mpi, &c->rank);
     MPI_Comm_size(c->mpi, &c->size);
+    c->first = 0;
     if (gethostname(c->host, sizeof c->host))
         snprintf(c->host, sizeof c->host, "unknown");
     c->host[sizeof c->host - 1] = '\0';
