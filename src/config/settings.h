@@ -88,6 +88,8 @@ struct settings {
         int64_t fold; /* -1: none */
         char *labels; /* "book", "mask" */
         struct train_settings all, stage[TRAIN_STAGES];
+        char *start;      /* of the malignancy model: "classifier", "random" */
+        bool non_nodules; /* among its samples */
     } train;
     struct {
         double seconds;

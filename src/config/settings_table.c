@@ -168,6 +168,14 @@ const struct key keys[] = {
     TRAIN_KEYS("train.segment", train.stage[TRAIN_SEGMENT]),
     TRAIN_KEYS("train.classify", train.stage[TRAIN_CLASSIFY]),
     TRAIN_KEYS("train.malignancy", train.stage[TRAIN_MALIGNANCY]),
+    {"train.malignancy.start", KEY_CHOICE, KEY_BINDS, AT(train.start), "classifier",
+     ONE_OF("classifier", "random"),
+     .help = "classifier: its last parts go on, its head begins anew (depth, init); "
+             "random: all of the network begins anew"},
+    {"train.malignancy.non_nodules", KEY_BOOLEAN, KEY_BINDS, AT(train.non_nodules),
+     "true",
+     .help = "non-nodules are sampled with the benign nodules; false: malignant against "
+             "benign nodules alone"},
 
     {"checkpoint.seconds", KEY_NUMBER, 0, AT(checkpoint.seconds), "300", RANGE(0, 1e7),
      .help = "between checkpoints of a training; 0: after every step"},

@@ -31,7 +31,7 @@ static enum status find_origin(const struct train_network *n, char **out,
     *out = NULL;
     if (n->recipe.init[0])
         return text_new(n->recipe.init, out, err);
-    if (n->stage != TRAIN_MALIGNANCY)
+    if (n->stage != TRAIN_MALIGNANCY || n->recipe.depth == 0)
         return STATUS_OK;
     if (s->train.stages[TRAIN_CLASSIFY])
         return train_stage_model(s, TRAIN_CLASSIFY, out, err);

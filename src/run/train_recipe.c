@@ -261,8 +261,10 @@ enum status train_recipe_init(const struct settings *s, enum train_stage stage,
     out->loss = loss_make(loss);
     out->scheme = stage == TRAIN_SEGMENT    ? SAMPLER_NODULES
                   : stage == TRAIN_CLASSIFY ? SAMPLER_BALANCED
-                                            : SAMPLER_MALIGNANCY;
-    out->depth = stage == TRAIN_MALIGNANCY ? (int)r.depth : 0;
+                  : s->train.non_nodules    ? SAMPLER_MALIGNANCY
+                                            : SAMPLER_MALIGNANT;
+    if (stage == TRAIN_MALIGNANCY && strcmp(s->train.start, "random") != 0)
+        out->depth = (int)r.depth;
     take_sizes(n, stage, out);
     out->example.seed = (uint64_t)s->seed;
     out->example.book = strcmp(s->mode, "book") == 0;

@@ -13,15 +13,27 @@ struct record {
     struct geometry geometry;
 };
 
-static enum scan_role role_of(const struct settings *s, const struct dataset *d, size_t i)
+/* The subset that validates a fold: the next that has scans. */
+static int validation_subset(const struct dataset *d, int64_t fold)
+{
+    bool has[DATASET_SUBSETS] = {false};
+    for (size_t i = 0; i < d->count; i++)
+        has[d->scans[i].subset] = true;
+    int subset = (int)((fold + 1) % DATASET_SUBSETS);
+    while (!has[subset] && subset != fold)
+        subset = (subset + 1) % DATASET_SUBSETS;
+    return subset;
+}
+
+static enum scan_role role_of(const struct settings *s, const struct dataset *d,
+                              int validates, size_t i)
 {
     const int64_t fold = s->train.fold;
     if (fold < 0)
         return i % BOOK_STRIDE == 0 && d->count > 1 ? SCAN_VALIDATES : SCAN_TRAINS;
     if (d->scans[i].subset == fold)
         return SCAN_TESTS;
-    return d->scans[i].subset == (fold + 1) % DATASET_SUBSETS ? SCAN_VALIDATES
-                                                              : SCAN_TRAINS;
+    return d->scans[i].subset == validates ? SCAN_VALIDATES : SCAN_TRAINS;
 }
 
 static const char *mask_of(const struct dataset *masks, const char *seriesuid)
@@ -36,10 +48,12 @@ static enum status look_up(const struct settings *s, const struct dataset *d,
     enum status status;
     struct cache *cache = NULL;
     const struct cache_options o = {.folder = s->cache.dir};
+    const int validates = validation_subset(d, s->train.fold);
     TRY(cache_open(&o, &cache, err));
     for (size_t i = 0; i < d->count; i++) {
         struct record *r = &records[i];
-        *r = (struct record){.subset = d->scans[i].subset, .role = role_of(s, d, i)};
+        *r = (struct record){.subset = d->scans[i].subset,
+                             .role = role_of(s, d, validates, i)};
         r->cached = cache_find(cache, d->scans[i].seriesuid, d->scans[i].subset, NULL,
                                &r->voxels, &r->geometry);
     }

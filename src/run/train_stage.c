@@ -5,6 +5,27 @@
 #include "run/protocol.h"
 #include "run/train_internal.h"
 
+/* What the malignancy model begins with. */
+static enum status check_start(const struct settings *s, struct error *err)
+{
+    const struct train_settings *own = &s->train.stage[TRAIN_MALIGNANCY],
+                                *all = &s->train.all;
+    const bool has_init = own->init[0] || all->init[0];
+    if (!strcmp(s->train.start, "random")) {
+        if (has_init || own->depth || all->depth)
+            return error_set(err, STATUS_JOB_CONFIG,
+                             "train.malignancy.start = \"random\" leaves no weights to "
+                             "go on from: init and depth do not go with it");
+        return STATUS_OK;
+    }
+    if (!s->train.stages[TRAIN_CLASSIFY] && !s->classify.weights[0] && !has_init)
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "the malignancy model begins with a classifier: train.stages "
+                         "needs \"classify\" too, or give train.malignancy.init or "
+                         "train.malignancy.start = \"random\"");
+    return STATUS_OK;
+}
+
 enum status train_stage_check(const struct settings *s, struct error *err)
 {
     const bool *stages = s->train.stages;
@@ -12,7 +33,9 @@ enum status train_stage_check(const struct settings *s, struct error *err)
         return error_set(err, STATUS_JOB_CONFIG,
                          "dataset.annotations is not given: the stage train needs a list "
                          "of nodules");
-    if (!s->dataset.candidates[0] && (stages[TRAIN_CLASSIFY] || stages[TRAIN_MALIGNANCY]))
+    const bool samples_non_nodules =
+        stages[TRAIN_CLASSIFY] || (stages[TRAIN_MALIGNANCY] && s->train.non_nodules);
+    if (!s->dataset.candidates[0] && samples_non_nodules)
         return error_set(err, STATUS_JOB_CONFIG,
                          "dataset.candidates is not given: a classifier is trained on "
                          "listed candidates");
@@ -24,12 +47,7 @@ enum status train_stage_check(const struct settings *s, struct error *err)
         return error_set(err, STATUS_JOB_CONFIG,
                          "train.labels = \"mask\" needs dataset.masks, a folder of label "
                          "volumes");
-    if (stages[TRAIN_MALIGNANCY] && !stages[TRAIN_CLASSIFY] && !s->classify.weights[0] &&
-        !s->train.all.init[0] && !s->train.stage[TRAIN_MALIGNANCY].init[0])
-        return error_set(err, STATUS_JOB_CONFIG,
-                         "the malignancy model begins with a classifier: train.stages "
-                         "needs \"classify\" too, or give train.malignancy.init");
-    return STATUS_OK;
+    return stages[TRAIN_MALIGNANCY] ? check_start(s, err) : STATUS_OK;
 }
 
 static enum status list_scans(struct train_work *w, struct error *err)

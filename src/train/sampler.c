@@ -18,6 +18,8 @@ static int draws_from(const struct sampler_options *o, enum sampler_list list)
         return list == LIST_NODULE || list == LIST_NON_NODULE;
     case SAMPLER_MALIGNANCY:
         return list != LIST_NODULE;
+    case SAMPLER_MALIGNANT:
+        return list == LIST_MALIGNANT || list == LIST_BENIGN;
     case SAMPLER_NODULES:
         return list == LIST_NODULE;
     }
@@ -73,6 +75,8 @@ struct sample sampler_at(const struct sampler *s, uint64_t n)
     case SAMPLER_MALIGNANCY:
         return n % 2 ? place(s, LIST_MALIGNANT, n / 2)
                      : place(s, n % 4 ? LIST_NON_NODULE : LIST_BENIGN, n / 4);
+    case SAMPLER_MALIGNANT:
+        return place(s, n % 2 ? LIST_MALIGNANT : LIST_BENIGN, n / 2);
     case SAMPLER_NODULES:
         return place(s, LIST_NODULE, n);
     case SAMPLER_NATURAL:

@@ -26,6 +26,7 @@ enum sampler_scheme {
     SAMPLER_NATURAL,    /* nodules and non-nodules in one order, each once an epoch */
     SAMPLER_BALANCED,   /* sample n is a nodule when n % (ratio + 1) == 0 */
     SAMPLER_MALIGNANCY, /* odd n malignant, n % 4 == 0 benign, n % 4 == 2 non-nodule */
+    SAMPLER_MALIGNANT,  /* odd n malignant, even n benign */
     SAMPLER_NODULES     /* nodules only: segmentation */
 };
 

@@ -99,6 +99,20 @@ static void a_stage_comes_before_all_and_all_before_the_mode(void **state)
     assert_int_equal(r.rate.warmup, steps / 2);
 }
 
+static void a_malignancy_model_may_begin_anew_and_see_nodules_alone(void **state)
+{
+    (void)state;
+    static const char *const alone[] = {"train.malignancy.start=random",
+                                        "train.malignancy.non_nodules=false"};
+    struct train_recipe r;
+    ok(make(TRAIN_MALIGNANCY, "luna", NULL, 0, &r));
+    assert_int_equal(r.scheme, SAMPLER_MALIGNANCY);
+    assert_true(r.depth > 0);
+    ok(make(TRAIN_MALIGNANCY, "luna", alone, 2, &r));
+    assert_int_equal(r.scheme, SAMPLER_MALIGNANT);
+    assert_int_equal(r.depth, 0);
+}
+
 static void a_network_that_cannot_serve_is_refused(void **state)
 {
     (void)state;
@@ -113,6 +127,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mode_book_has_the_books_numbers),
         cmocka_unit_test(a_stage_comes_before_all_and_all_before_the_mode),
+        cmocka_unit_test(a_malignancy_model_may_begin_anew_and_see_nodules_alone),
         cmocka_unit_test(a_network_that_cannot_serve_is_refused),
     };
     return cmocka_run_group_tests(tests, find_networks, NULL);

@@ -55,6 +55,25 @@ static void malignancy_takes_half_malignant_a_quarter_each_other(void **state)
     }
 }
 
+static void without_non_nodules_malignant_and_benign_take_turns(void **state)
+{
+    (void)state;
+    struct sampler s;
+    const struct sampler_options o = {
+        .scheme = SAMPLER_MALIGNANT, .seed = 4, .counts = {30, 0, 10, 20}};
+    int seen[SAMPLER_LISTS][20] = {{0}};
+    assert_int_equal(sampler_init(&s, &o, &err), STATUS_OK);
+    for (uint64_t n = 0; n < 40; n++) {
+        const struct sample x = sampler_at(&s, n);
+        assert_int_equal(x.list, n % 2 ? LIST_MALIGNANT : LIST_BENIGN);
+        seen[x.list][x.entry]++;
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(seen[LIST_BENIGN][i], 1);
+        assert_int_equal(seen[LIST_MALIGNANT][i], i < 10 ? 2 : 0);
+    }
+}
+
 static void the_natural_order_takes_each_once(void **state)
 {
     (void)state;
@@ -106,6 +125,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_third_is_a_nodule_at_ratio_two),
         cmocka_unit_test(malignancy_takes_half_malignant_a_quarter_each_other),
+        cmocka_unit_test(without_non_nodules_malignant_and_benign_take_turns),
         cmocka_unit_test(the_natural_order_takes_each_once),
         cmocka_unit_test(an_epoch_has_its_own_order_and_can_be_gone_back_to),
         cmocka_unit_test(an_empty_list_is_refused_by_name),
