@@ -159,8 +159,9 @@ const struct key keys[] = {
      .help = "the networks that are trained"},
     {"train.fold", KEY_INTEGER, KEY_BINDS, AT(train.fold), "-1",
      RANGE(-1, SETTINGS_SUBSETS - 1),
-     .help = "the subset that is tested on and left alone, the next one validates; -1: "
-             "no test, every tenth scan validates"},
+     .help = "the subset that is left alone in training and that the stage detect then "
+             "goes through, the next one validates; -1: no test, every tenth scan "
+             "validates"},
     {"train.labels", KEY_CHOICE, KEY_BINDS, AT(train.labels), "book",
      ONE_OF("book", "mask"),
      .help = "what the segmenter learns: boxes grown from annotations, or dataset.masks"},

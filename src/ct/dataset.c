@@ -390,12 +390,28 @@ static void dataset_problem_release(struct dataset_problem *p)
     free(p->sentence);
 }
 
+static void scan_release(struct scan *s)
+{
+    free(s->seriesuid);
+    free(s->path);
+}
+
+void dataset_keep_subset(struct dataset *d, int subset)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->scans[i].subset == subset)
+            d->scans[kept++] = d->scans[i];
+        else
+            scan_release(&d->scans[i]);
+    }
+    d->count = kept;
+}
+
 void dataset_release(struct dataset *d)
 {
-    for (size_t i = 0; i < d->count; i++) {
-        free(d->scans[i].seriesuid);
-        free(d->scans[i].path);
-    }
+    for (size_t i = 0; i < d->count; i++)
+        scan_release(&d->scans[i]);
     for (size_t i = 0; i < d->problem_count; i++)
         dataset_problem_release(&d->problems[i]);
     free(d->scans);

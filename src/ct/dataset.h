@@ -55,6 +55,11 @@ enum status dataset_init(struct dataset *d, const char *root, const bool *subset
  * file, or its name does not end like a volume's. */
 enum status dataset_init_scan(struct dataset *d, const char *path, struct error *err);
 
+/* Leaves the scans of one subset; what is known of the tree, its problems included,
+ * stays.
+ */
+void dataset_keep_subset(struct dataset *d, int subset);
+
 void dataset_release(struct dataset *d);
 
 /* Index of a seriesuid, or -1. */

@@ -9,6 +9,7 @@
 
 struct lists {
     struct csv_writer candidates, submission, diagnosis;
+    int64_t fold; /* whose models the job trained; -1: none */
 };
 
 static const char *seen_name(int seen)
@@ -44,7 +45,7 @@ static void write_candidate(struct lists *l, const char *seriesuid,
     csv_write_number(&l->candidates, "%.9g", (double)c->malignancy);
     csv_write_integer(&l->candidates, c->voxels);
     csv_write_number(&l->candidates, "%.6f", c->diameter_mm);
-    csv_write_integer(&l->candidates, -1); /* no fold: not a cross-validation */
+    csv_write_integer(&l->candidates, l->fold);
     csv_write_text(&l->candidates, seen_name(seen));
     csv_write_end(&l->candidates);
 
@@ -89,7 +90,7 @@ enum status assembly_lists(const struct assembly *a, void (*alive)(void *), void
                            struct error *err)
 {
     enum status status = STATUS_OK;
-    struct lists l = {0};
+    struct lists l = {.fold = a->fold};
     TRY(open_list(
         a->folder, "candidates.csv",
         "seriesuid,coordX,coordY,coordZ,probability,malignancy,voxels,diameter_mm,"

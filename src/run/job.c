@@ -4,7 +4,8 @@
  *
  *   begin    rank 0: settings, run directory, scans                       (job_begin.c)
  *   sweep    rank 0 leads (master.c), the others serve (worker.c)
- *   train    the workers together (train_stage.c), after a sweep that fills the cache
+ *   train    the workers together (train_stage.c), after a sweep that fills the cache;
+ *            with a fold, what follows sees its test subset alone
  *   finish   run.h5 by all, lists by rank 0, DONE last
  */
 #include "run/job.h"
@@ -43,7 +44,8 @@ static struct assembly assembly_of(struct job *j)
                              .timings = detector_timings(j->detector),
                              .dataset = &j->dataset,
                              .ledger = j->ledger,
-                             .folder = &j->folder};
+                             .folder = &j->folder,
+                             .fold = j->asked->stages.train ? j->asked->train.fold : -1};
 }
 
 /* run.h5, then what it cost: the collective part of finishing. */
@@ -274,6 +276,8 @@ static int train(struct job *j)
         return job_is_master(j) ? conclude(j, status, exit_code, &err) : exit_code;
     }
     job_close_sweep(j);
+    if (job_is_master(j) && j->asked->train.fold >= 0)
+        dataset_keep_subset(&j->dataset, (int)j->asked->train.fold);
     status = comm_agree(j->comm, take_models(j, &err), &err);
     return status == STATUS_OK ? sweep(j, false, true, true) : give_up(j, status, &err);
 }

@@ -72,6 +72,21 @@ static enum status open_dataset(struct job *j, struct error *err)
     return dataset_init(&j->dataset, s->dataset.root, s->dataset.subsets, err);
 }
 
+/* A job that trains for a fold finds nodules in its test subset alone. */
+static enum status check_fold(const struct job *j, struct error *err)
+{
+    const int64_t fold = j->asked->train.fold;
+    if (!j->asked->stages.train || !j->asked->stages.detect || fold < 0)
+        return STATUS_OK;
+    for (size_t i = 0; i < j->dataset.count; i++)
+        if (j->dataset.scans[i].subset == fold)
+            return STATUS_OK;
+    return error_set(
+        err, STATUS_JOB_CONFIG,
+        "train.fold = %lld: %s has no scan in subset %lld to find nodules in",
+        (long long)fold, j->asked->dataset.root, (long long)fold);
+}
+
 static enum status make_schedule(struct job *j, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -144,6 +159,7 @@ static enum status begin_master(struct job *j, struct error *err)
     if (j->folder.done)
         return STATUS_OK;
     TRY(open_dataset(j, err));
+    TRY(check_fold(j, err));
     TRY(make_progress(j, err));
 out:
     return status;

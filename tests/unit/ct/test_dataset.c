@@ -128,6 +128,25 @@ static void only_the_subsets_asked_for_are_listed(void **state)
     dataset_release(&d);
 }
 
+static void one_subset_is_left_of_a_listed_tree(void **state)
+{
+    (void)state;
+    make_folder("subset0");
+    make_folder("subset3");
+    make_scan("subset3", "1.2.1");
+    make_scan("subset0", "1.2.2");
+    make_scan("subset3", "1.2.3");
+    struct dataset d = dataset_of(temporary_folder, NULL);
+    dataset_keep_subset(&d, 3);
+    assert_int_equal(d.count, 2);
+    assert_string_equal(d.scans[0].seriesuid, "1.2.1");
+    assert_string_equal(d.scans[1].seriesuid, "1.2.3");
+    assert_int_equal(dataset_find(&d, "1.2.2"), -1);
+    dataset_keep_subset(&d, 4);
+    assert_int_equal(d.count, 0);
+    dataset_release(&d);
+}
+
 static void
 of_two_volumes_of_one_name_the_first_is_kept_and_the_other_reported(void **state)
 {
@@ -311,6 +330,7 @@ int main(void)
         TEST(a_luna16_tree_is_listed_by_seriesuid),
         TEST(any_other_folder_is_one_subset),
         TEST(only_the_subsets_asked_for_are_listed),
+        TEST(one_subset_is_left_of_a_listed_tree),
         TEST(of_two_volumes_of_one_name_the_first_is_kept_and_the_other_reported),
         TEST(links_are_followed_and_paths_stay_as_written),
         TEST(a_dangling_link_is_a_scan_that_fails_later),
