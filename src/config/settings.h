@@ -32,7 +32,7 @@ struct train_settings {
     double warmup;  /* epochs */
     double momentum, weight_decay, clip;
     char *loss;    /* "auto", "cross-entropy", "focal", "bce", "dice" */
-    char *augment; /* "auto", "none", "flip", "full" */
+    char *augment; /* "auto", "none", "flip", "rigid", "full" */
     int64_t ratio;
     int64_t validate_every, validate_samples, patience;
     char *best; /* "auto", "f1", "auc", "recall" */

@@ -39,8 +39,8 @@
      ONE_OF("auto", "cross-entropy", "focal", "bce", "dice"),                            \
      .help = "what is made small"},                                                      \
     {group ".augment", KEY_CHOICE, KEY_BINDS, AT(at.augment), "auto",                    \
-     ONE_OF("auto", "none", "flip", "full"),                                             \
-     .help = "flip: and turned; full: also moved, stretched and made noisy"},            \
+     ONE_OF("auto", "none", "flip", "rigid", "full"),                                    \
+     .help = "flip: and turned; rigid: also moved and made noisy; full: also stretched"},\
     {group ".ratio", KEY_INTEGER, KEY_BINDS, AT(at.ratio), "0", RANGE(0, 1000),          \
      .help = "classify: non-nodules a nodule; 0: by mode and stage"},                    \
     {group ".validate_every", KEY_INTEGER, KEY_BINDS, AT(at.validate_every), "-1",       \

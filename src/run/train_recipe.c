@@ -188,15 +188,15 @@ static enum status take_rate(const struct train_settings *r, struct train_recipe
 static struct augmentation augmentation_of(enum train_stage stage, const char *how,
                                            bool flat)
 {
-    const bool full = strcmp(how, "full") == 0;
+    const bool full = strcmp(how, "full") == 0, moved = full || !strcmp(how, "rigid");
     return (struct augmentation){
         .flip = true,
         .rotate = true,
-        .offset = !full                    ? 0
+        .offset = !moved                   ? 0
                   : stage == TRAIN_SEGMENT ? 0.03
                                            : 0.1,
         .scale = full ? 0.2 : 0,
-        .noise_hu = full ? 25 : 0,
+        .noise_hu = moved ? 25 : 0,
         .keep_depth = flat,
     };
 }

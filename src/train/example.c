@@ -147,37 +147,44 @@ out:
 /* ---- windows ---- */
 
 struct place {
-    int64_t start[AXES], count[AXES]; /* of the window, inside the volume */
+    int64_t window[AXES];             /* its size: no larger than volume and crop need */
+    int64_t start[AXES], count[AXES]; /* of it, inside the volume */
 };
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
 
 static struct place window_of(const struct example_maker *m,
                               const struct cached_scan *voxels,
                               const struct pool_place *p)
 {
     struct place w;
-    const int64_t *size = cached_scan_geometry(voxels)->size, *window = m->options.window;
+    const int64_t *size = cached_scan_geometry(voxels)->size;
+    const struct example_options *o = &m->options;
     for (int i = 0; i < AXES; i++) {
-        w.start[i] = crop_start(p->voxel[i], window[i], size[i]);
-        w.count[i] = window[i] < size[i] ? window[i] : size[i];
+        w.window[i] = o->window[i] < size[i] ? o->window[i] : larger(o->crop[i], size[i]);
+        w.start[i] = crop_start(p->voxel[i], w.window[i], size[i]);
+        w.count[i] = w.window[i] < size[i] ? w.window[i] : size[i];
     }
     return w;
 }
 
 /* From what lies inside the volume to the whole window. */
-static void extend(const struct example_maker *m, const struct place *w,
-                   const float *inside, float *window)
+static void extend(const struct place *w, const float *inside, float *window)
 {
     const struct slices s = {.hu = inside,
                              .first = 0,
                              .count = w->count[0],
                              .size = {w->count[0], w->count[1], w->count[2]}};
-    crop_copy(&s, (const double[]){0, 0, 0}, m->options.window, window);
+    crop_copy(&s, (const double[]){0, 0, 0}, w->window, window);
 }
 
-static void cut(const struct example_maker *m, const int64_t offset[3],
-                const float *window, float *crop)
+static void cut(const struct example_maker *m, const struct place *w,
+                const int64_t offset[3], const float *window, float *crop)
 {
-    const int64_t *from = m->options.window, *size = m->options.crop;
+    const int64_t *from = w->window, *size = m->options.crop;
     for (int64_t z = 0; z < size[0]; z++)
         for (int64_t y = 0; y < size[1]; y++) {
             int64_t row = ((z + offset[0]) * from[1] + y + offset[1]) * from[2];
@@ -186,13 +193,13 @@ static void cut(const struct example_maker *m, const int64_t offset[3],
         }
 }
 
-static void draw_offset(const struct example_options *o, const struct example_item *item,
-                        int64_t offset[3])
+static void draw_offset(const struct example_options *o, const struct place *w,
+                        const struct example_item *item, int64_t offset[3])
 {
     struct random r =
         random_stream(o->seed, RANDOM_CROP, item->epoch << 32 | item->sample, 0);
     for (int i = 0; i < AXES; i++)
-        offset[i] = (int64_t)random_below(&r, (uint64_t)(o->window[i] - o->crop[i] + 1));
+        offset[i] = (int64_t)random_below(&r, (uint64_t)(w->window[i] - o->crop[i] + 1));
 }
 
 /* ---- targets ---- */
@@ -246,10 +253,10 @@ enum status example_make(struct example_maker *m, const struct example_scan *s,
     struct place w = window_of(m, s->voxels, &item->place);
     int64_t offset[AXES];
 
-    draw_offset(o, item, offset);
+    draw_offset(o, &w, item, offset);
     TRY(crop_reader_read_float(m->reader, s->voxels, w.start, w.count, m->box, err));
-    extend(m, &w, m->box, m->window);
-    cut(m, offset, m->window, o->augment ? m->crop : input);
+    extend(&w, m->box, m->window);
+    cut(m, &w, offset, m->window, o->augment ? m->crop : input);
     if (o->augment) {
         augment_draw(&o->augmentation, o->seed, item->epoch, item->sample, &t);
         augment_apply(&t, o->crop, m->crop, input);
@@ -259,8 +266,8 @@ enum status example_make(struct example_maker *m, const struct example_scan *s,
     }
     if (o->target != TARGET_NONE) {
         TRY(label_window(m, s, &w, err));
-        extend(m, &w, m->target, m->window);
-        cut(m, offset, m->window, m->moved);
+        extend(&w, m->target, m->window);
+        cut(m, &w, offset, m->window, m->moved);
         finish_target(m, &t, target);
     }
 out:

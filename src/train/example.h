@@ -3,8 +3,9 @@
  * target.
  *
  * A window is cut around the place, a crop of the network's size out of it (at a random
- * offset where the window is larger), then it is augmented. All of it depends on (seed,
- * epoch, sample) and the place alone.
+ * offset where the window is larger), then it is augmented. A window reaches beyond a
+ * volume only where the crop alone would. All of it depends on (seed, epoch, sample) and
+ * the place alone.
  */
 #ifndef TRAIN_EXAMPLE_H
 #define TRAIN_EXAMPLE_H

@@ -99,6 +99,20 @@ static void a_stage_comes_before_all_and_all_before_the_mode(void **state)
     assert_int_equal(r.rate.warmup, steps / 2);
 }
 
+static void a_rigid_augmentation_keeps_sizes(void **state)
+{
+    (void)state;
+    static const char *const given[] = {"train.augment=rigid",
+                                        "train.classify.augment=full"};
+    struct train_recipe r;
+    ok(make(TRAIN_MALIGNANCY, "luna", given, 2, &r));
+    assert_true(r.example.augment && r.example.augmentation.scale == 0);
+    assert_true(r.example.augmentation.offset == 0.1 &&
+                r.example.augmentation.noise_hu == 25);
+    ok(make(TRAIN_CLASSIFY, "luna", given, 2, &r));
+    assert_true(r.example.augmentation.scale == 0.2);
+}
+
 static void a_malignancy_model_may_begin_anew_and_see_nodules_alone(void **state)
 {
     (void)state;
@@ -127,6 +141,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mode_book_has_the_books_numbers),
         cmocka_unit_test(a_stage_comes_before_all_and_all_before_the_mode),
+        cmocka_unit_test(a_rigid_augmentation_keeps_sizes),
         cmocka_unit_test(a_malignancy_model_may_begin_anew_and_see_nodules_alone),
         cmocka_unit_test(a_network_that_cannot_serve_is_refused),
     };

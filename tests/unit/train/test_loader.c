@@ -95,6 +95,15 @@ static void items_make(const struct set *s, uint64_t first, struct example_item 
             .label = (int)(i % 2)};
 }
 
+/* The window around a place of a scan: no part of it lies outside a volume that the crop
+ * fits into. */
+static int64_t window_of(const struct made_scan *m, int axis)
+{
+    const int64_t size = m->geometry.size[axis],
+                  least = size > crop[axis] ? size : crop[axis];
+    return window[axis] < least ? window[axis] : least;
+}
+
 /* The crop lies somewhere in the window: it is found where its first row is. */
 static bool is_crop_at(const struct made_scan *m, const int64_t start[3], const float *in)
 {
@@ -132,9 +141,9 @@ static void an_example_is_the_voxels_around_its_place(void **state)
         int found = 0;
         int64_t start[3];
         for (int a = 0; a < 3; a++)
-            start[a] = crop_start(p->voxel[a], window[a], m->geometry.size[a]);
-        for (int64_t y = 0; y <= window[1] - crop[1]; y++)
-            for (int64_t x = 0; x <= window[2] - crop[2]; x++) {
+            start[a] = crop_start(p->voxel[a], window_of(m, a), m->geometry.size[a]);
+        for (int64_t y = 0; y <= window_of(m, 1) - crop[1]; y++)
+            for (int64_t x = 0; x <= window_of(m, 2) - crop[2]; x++) {
                 const int64_t at[3] = {start[0], start[1] + y, start[2] + x};
                 found += is_crop_at(m, at, b.inputs + i * CROP);
             }
