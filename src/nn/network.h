@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/status.h"
 #include "tensor/conv_transpose.h"
+#include "tensor/layers.h"
 
 enum layer_type {
     LAYER_CONV,
@@ -86,6 +87,9 @@ enum status network_channels(const struct network *n, struct value_shape *shapes
 
 /* The shape of a conv_transpose layer. */
 struct conv_transpose_shape layer_transpose_shape(const struct layer *l, int in_channels);
+
+/* The windows of a pooling layer. */
+struct pool_shape layer_pool_shape(const struct layer *l);
 
 /* "16 x 64x64", or "1152" for a vector. */
 enum { SHAPE_TEXT_BYTES = 96 };

@@ -31,6 +31,15 @@ struct conv_transpose_shape layer_transpose_shape(const struct layer *l, int in_
     return s;
 }
 
+struct pool_shape layer_pool_shape(const struct layer *l)
+{
+    struct pool_shape s;
+    memcpy(s.kernel, l->kernel, sizeof s.kernel);
+    memcpy(s.stride, l->stride, sizeof s.stride);
+    memcpy(s.pad, l->pad, sizeof s.pad);
+    return s;
+}
+
 static enum status refuse(const struct network *n, const struct layer *l,
                           struct error *err, const char *what)
 {

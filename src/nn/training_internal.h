@@ -17,6 +17,7 @@
 #include "nn/parameters.h"
 #include "nn/training.h"
 #include "tensor/conv_gradient.h"
+#include "tensor/conv_peaks.h"
 #include "tensor/exact_sum.h"
 #include "tensor/layers_backward.h"
 
@@ -35,6 +36,7 @@ struct room {
 enum op_kind {
     OP_INPUT,
     OP_CONV,
+    OP_CONV_POOL, /* and the max pooling behind it (conv_pool.h, conv_peaks.h) */
     OP_CONV_TRANSPOSE,
     OP_NORM_SUMS, /* ends its phase */
     OP_NORM,
@@ -57,8 +59,9 @@ struct op {
     int layer;
     int in, out;      /* activations; backward: those that are read */
     int gradient, to; /* by the output, by the input; they may be the same */
+    int peaks;        /* OP_CONV_POOL: a byte for each value of the output */
     int channel;      /* OP_COPY: the first one in the concatenation */
-    bool relu;        /* OP_CONV, OP_CONV_TRANSPOSE forward: in the store */
+    bool relu;        /* convolutions, forward: in the store */
     int phase;
 };
 
@@ -81,8 +84,12 @@ struct layer_state {
     struct conv *conv;
     struct conv_transpose *transpose;
     struct conv_gradient gradient;
+    /* Of a convolution that is pooled in its op: the pooling, whose peaks take the place
+     * of conv_transpose and conv_gradient. */
+    struct conv_peaks *peaks;
     struct pool_shape pool;
-    int norm; /* index, or NONE */
+    int pool_layer, peaks_room; /* NONE: it is not */
+    int norm;                   /* index, or NONE */
 };
 
 struct training {

@@ -38,6 +38,7 @@ static float *slot_of(const struct place *p, int layer, enum parameter_role role
 /* The views of an operation; those that it does not have are left alone. */
 struct views {
     struct view in, out, gradient, to;
+    uint8_t *peaks;
 };
 
 static void run_conv(const struct place *p, const struct op *op, const struct views *v)
@@ -46,7 +47,9 @@ static void run_conv(const struct place *p, const struct op *op, const struct vi
     const struct conv_epilogue e = {.bias = values_of(p->t, op->layer, PARAMETER_BIAS),
                                     .relu = op->relu};
     void *scratch = p->thread_memory + p->t->scratch_offset;
-    if (op->kind == OP_CONV)
+    if (op->kind == OP_CONV_POOL)
+        conv_pool_forward(s->conv, &s->pool, &v->in, &v->out, v->peaks, &e, scratch);
+    else if (op->kind == OP_CONV)
         conv_forward(s->conv, &v->in, &v->out, &e, scratch);
     else
         conv_transpose_forward(s->transpose, &v->in, &v->out, &e, scratch);
@@ -72,6 +75,15 @@ static void run_conv_backward(const struct place *p, const struct op *op,
         conv_forward(s->conv, &v->gradient, &v->to, &none, scratch);
     else
         conv_transpose_forward(s->transpose, &v->gradient, &v->to, &none, scratch);
+}
+
+static void run_peaks_backward(const struct place *p, const struct op *op,
+                               const struct views *v)
+{
+    conv_peaks_backward(
+        p->t->layers[op->layer].peaks, &v->in, &v->gradient, v->peaks,
+        slot_of(p, op->layer, PARAMETER_WEIGHT), slot_of(p, op->layer, PARAMETER_BIAS),
+        op->to == NONE ? NULL : &v->to, p->thread_memory + p->t->scratch_offset);
 }
 
 /* The gradients by weight and bias are the sums; what goes on to the input needs them of
@@ -109,6 +121,7 @@ static void run_forward(const struct place *p, const struct op *op, const struct
     struct view part;
     switch (op->kind) {
     case OP_CONV:
+    case OP_CONV_POOL:
     case OP_CONV_TRANSPOSE:
         run_conv(p, op, v);
         break;
@@ -173,6 +186,9 @@ static void run_backward(const struct place *p, const struct op *op,
     case OP_CONV_TRANSPOSE:
         run_conv_backward(p, op, v);
         break;
+    case OP_CONV_POOL:
+        run_peaks_backward(p, op, v);
+        break;
     case OP_NORM_SUMS:
         run_norm_sums_backward(p, op, v);
         break;
@@ -229,6 +245,8 @@ static void run_op(const struct place *p, int index, const struct training_sampl
         if (t->rooms[rooms[i]].clears && t->rooms[rooms[i]].item.born == index)
             view_clear_halo(views[i]);
     }
+    if (op->peaks != NONE)
+        v.peaks = (uint8_t *)view_of(p, op->peaks).data;
     if (op->kind == OP_INPUT)
         view_from_dense(given->input, &v.out);
     else if (op->kind == OP_LOSS)

@@ -44,11 +44,20 @@ static void need_halos(struct training *t, const struct op *op)
                   conv_transpose_halo(&s, 2));
 }
 
+/* A convolution that is pooled reads the padding, and passes back to it. */
+static void need_patches(struct training *t, const struct op *op)
+{
+    const int *pad = t->layers[op->layer].gradient.shape.pad;
+    need_halo(&t->rooms[op->in], pad[0], pad[1], pad[2]);
+    if (op->to != NONE)
+        need_halo(&t->rooms[op->to], pad[0], pad[1], pad[2]);
+}
+
 static void find_lives(struct training *t)
 {
     for (int i = 0; i < t->op_count; i++) {
         const struct op *op = &t->ops[i];
-        const int used[] = {op->in, op->out, op->gradient, op->to};
+        const int used[] = {op->in, op->out, op->gradient, op->to, op->peaks};
         for (size_t k = 0; k < sizeof used / sizeof *used; k++) {
             if (used[k] == NONE)
                 continue;
@@ -56,6 +65,8 @@ static void find_lives(struct training *t)
             arena_item_use(&r->item, i);
             r->a_sample = t->ops[r->item.born].phase != op->phase || r->a_sample;
         }
+        if (op->kind == OP_CONV_POOL)
+            need_patches(t, op);
         if (op->kind == OP_CONV || op->kind == OP_CONV_TRANSPOSE)
             need_halos(t, op);
     }
@@ -113,6 +124,14 @@ static size_t scratch_bytes(const struct training *t)
         const int64_t *in = t->shapes[l->inputs[0]].size, *out = t->shapes[i + 1].size;
         const bool transposed = l->type == LAYER_CONV_TRANSPOSE;
         const int64_t *small = transposed ? in : out, *large = transposed ? out : in;
+        if (s->peaks) {
+            const int64_t *pooled = t->shapes[s->pool_layer + 1].size;
+            most = larger(most, conv_pool_scratch_bytes(s->conv, &s->pool, pooled[0],
+                                                        pooled[1], pooled[2]));
+            most = larger(most, conv_peaks_scratch_bytes(s->peaks, pooled[0], pooled[1],
+                                                         pooled[2]));
+            continue;
+        }
         if (s->conv)
             most =
                 larger(most, conv_scratch_bytes(s->conv, small[0], small[1], small[2]));

@@ -2,9 +2,11 @@
  * From layers to operations, forward and backward, in phases.
  *
  * Forward: the layers in their order; ReLU goes into the store of the convolution before
- * it when nothing else reads that. A norm with statistics of the batch is two operations:
- * the sums of a sample, which end the phase, and the norm, which begins the next. Then
- * the loss, which takes what stands before a last sigmoid or softmax when that is exact.
+ * it when nothing else reads that, and so does a max pooling behind it (OP_CONV_POOL):
+ * neither the map nor its gradient is ever made, only the peaks. A norm with statistics
+ * of the batch is two operations: the sums of a sample, which end the phase, and the
+ * norm, which begins the next. Then the loss, which takes what stands before a last
+ * sigmoid or softmax when that is exact.
  *
  * Backward: the same in reverse, for layers that have something to train or lead to one
  * that has (wanted). A value that several layers read gets its gradient from all of them:
@@ -85,12 +87,62 @@ static bool is_fused(const struct planner *b, int layer)
 }
 
 /* The value that holds what a layer gives, after a ReLU in its store. */
-static int stored_value(const struct planner *b, int layer)
+static int after_relu(const struct planner *b, int layer)
 {
     const int value = layer + 1;
     return b->readers[value] == 1 && is_fused(b, b->last_reader[value])
                ? b->last_reader[value] + 1
                : value;
+}
+
+/* The max pooling that a convolution does, or NONE. The algorithms that others are held
+ * against do without. */
+static int pool_of(const struct planner *b, int layer)
+{
+    const struct layer *l = &b->network->layers[layer];
+    const enum conv_algorithm algorithm = b->t->options.algorithm;
+    const int value = after_relu(b, layer), reader = b->last_reader[value];
+    if (l->type != LAYER_CONV || algorithm == CONV_REFERENCE || algorithm == CONV_BLIS ||
+        b->readers[value] != 1 || value == b->t->loss_value)
+        return NONE;
+    const struct layer *pool = &b->network->layers[reader];
+    const struct pool_shape shape = layer_pool_shape(pool);
+    return pool->type == LAYER_MAX_POOL && conv_pool_serves(&shape) ? reader : NONE;
+}
+
+/* The value that holds what a layer gives, after all that it does in its store. */
+static int stored_value(const struct planner *b, int layer)
+{
+    const int pool = pool_of(b, layer);
+    return pool == NONE ? after_relu(b, layer) : pool + 1;
+}
+
+/* Whether a layer is a pooling that the convolution before it does. */
+static bool is_pooled(const struct planner *b, int layer)
+{
+    const struct layer *l = &b->network->layers[layer];
+    const int value = l->inputs[0];
+    for (int i = 0; i < layer && l->type == LAYER_MAX_POOL; i++)
+        if (pool_of(b, i) == layer && after_relu(b, i) == value)
+            return true;
+    return false;
+}
+
+/* Room for the peaks of a convolution's windows: a byte for each, counted as floats. */
+static enum status add_peaks(struct planner *b, int layer, struct op *op)
+{
+    struct layer_state *state = &b->t->layers[layer];
+    const int value = stored_value(b, layer);
+    enum { FLOAT_BYTES = sizeof(float) };
+    enum status status = add_room(b, value, &op->peaks);
+    if (status != STATUS_OK)
+        return status;
+    struct room *r = &b->t->rooms[op->peaks];
+    r->shape.channels = (r->shape.channels + FLOAT_BYTES - 1) / FLOAT_BYTES;
+    op->kind = OP_CONV_POOL;
+    state->peaks_room = op->peaks;
+    state->pool_layer = pool_of(b, layer);
+    return STATUS_OK;
 }
 
 static enum status add_forward(struct planner *b, int layer)
@@ -103,11 +155,14 @@ static enum status add_forward(struct planner *b, int layer)
                     .in = l->inputs[0],
                     .out = stored_value(b, layer),
                     .gradient = NONE,
-                    .to = NONE};
-    op.relu = op.out != layer + 1;
+                    .to = NONE,
+                    .peaks = NONE};
+    op.relu = after_relu(b, layer) != layer + 1;
 
-    if (is_fused(b, layer))
+    if (is_fused(b, layer) || is_pooled(b, layer))
         return STATUS_OK;
+    if (pool_of(b, layer) != NONE)
+        TRY(add_peaks(b, layer, &op));
     if (l->type == LAYER_BATCH_NORM && b->t->norms[state->norm].batch) {
         struct op sums = op;
         sums.kind = OP_NORM_SUMS;
@@ -146,7 +201,8 @@ static enum status add_backward_op(struct planner *b, struct op op, int value)
                                    .in = NONE,
                                    .out = NONE,
                                    .gradient = op.to,
-                                   .to = whole});
+                                   .to = whole,
+                                   .peaks = NONE});
 out:
     return status;
 }
@@ -176,11 +232,14 @@ static enum status add_backward(struct planner *b, int layer)
                     .in = l->inputs[0],
                     .out = value,
                     .gradient = gradient_room(b->t, value),
-                    .to = NONE};
+                    .to = NONE,
+                    .peaks = b->t->layers[layer].peaks_room};
 
-    if (is_fused(b, layer) || !b->written[value])
+    if (is_fused(b, layer) || is_pooled(b, layer) || !b->written[value])
         return STATUS_OK;
-    if (value != layer + 1) { /* the ReLU of the store, in place */
+    if (op.peaks != NONE)
+        op.kind = OP_CONV_POOL;
+    else if (value != layer + 1) { /* the ReLU of the store, in place */
         struct op relu = op;
         relu.kind = OP_RELU;
         relu.in = NONE;
@@ -267,7 +326,8 @@ static enum status add_ops(struct planner *b)
                               .in = NONE,
                               .out = 0,
                               .gradient = NONE,
-                              .to = NONE}));
+                              .to = NONE,
+                              .peaks = NONE}));
     for (int i = 0; i < b->network->layer_count; i++)
         TRY(add_forward(b, i));
     b->written[t->loss_value] = true;
@@ -276,7 +336,8 @@ static enum status add_ops(struct planner *b)
                               .in = t->loss_value,
                               .out = t->output_value,
                               .gradient = NONE,
-                              .to = gradient_room(t, t->loss_value)}));
+                              .to = gradient_room(t, t->loss_value),
+                              .peaks = NONE}));
     for (int i = b->network->layer_count - 1; i >= 0; i--)
         if (t->wanted[i + 1])
             TRY(add_backward(b, i));

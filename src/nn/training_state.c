@@ -105,6 +105,7 @@ enum status training_make_state(struct training *t, struct error *err)
     TRY(memory_new(layers, sizeof *t->norms, "training", (void **)&t->norms, err));
     for (size_t i = 0; i < layers; i++) {
         t->layers[i].norm = NONE;
+        t->layers[i].pool_layer = t->layers[i].peaks_room = NONE;
         for (int role = 0; role < PARAMETER_ROLES; role++)
             t->layers[i].tensors[role] = NONE;
     }
@@ -134,6 +135,7 @@ void training_release_state(struct training *t)
     for (int i = 0; t->layers && i < t->network->layer_count; i++) {
         conv_free(t->layers[i].conv);
         conv_transpose_free(t->layers[i].transpose);
+        conv_peaks_free(t->layers[i].peaks);
     }
     free(t->norms);
     free(t->layers);
@@ -185,10 +187,16 @@ static enum status make_convs(struct training *t, int layer, struct error *err)
         transpose.output_pad[i] =
             (int)(from->size[i] - conv_transpose_size(&transpose, i, to->size[i]));
     state->gradient = conv_gradient_make(&conv, wanted, t->options.isa);
+    const bool pooled = state->pool_layer != NONE;
+    if (pooled) {
+        state->pool = layer_pool_shape(&t->network->layers[state->pool_layer]);
+        TRY(conv_peaks_new(&conv, &state->pool, t->options.isa, weights_of(t, layer),
+                           &state->peaks, err));
+    }
     if (!transposed || back)
         TRY(conv_new(&conv, served, t->options.isa, weights_of(t, layer), &state->conv,
                      err));
-    if (transposed || back)
+    if (transposed || (back && !pooled))
         TRY(conv_transpose_new(&transpose, wanted, t->options.isa, weights_of(t, layer),
                                &state->transpose, err));
     t->multiply_adds += work * (1 + back + (state->trained ? 1 : 0));
@@ -207,9 +215,8 @@ enum status training_make_kernels(struct training *t, struct error *err)
         if (l->type == LAYER_LINEAR)
             t->multiply_adds +=
                 3 * (int64_t)l->channels * t->shapes[l->inputs[0]].channels;
-        memcpy(state->pool.kernel, l->kernel, sizeof state->pool.kernel);
-        memcpy(state->pool.stride, l->stride, sizeof state->pool.stride);
-        memcpy(state->pool.pad, l->pad, sizeof state->pool.pad);
+        if (l->type == LAYER_MAX_POOL || l->type == LAYER_AVG_POOL)
+            state->pool = layer_pool_shape(l);
     }
 out:
     return status;
@@ -223,5 +230,7 @@ void training_set_weights(struct training *t)
             conv_set_weights(t->layers[i].conv, weights_of(t, i));
         if (t->layers[i].transpose)
             conv_transpose_set_weights(t->layers[i].transpose, weights_of(t, i));
+        if (t->layers[i].peaks)
+            conv_peaks_set_weights(t->layers[i].peaks, weights_of(t, i));
     }
 }

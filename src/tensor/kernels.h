@@ -85,6 +85,40 @@ struct kernel_outer {
 
 typedef void kernel_outer_function(const struct kernel_outer *outer);
 
+/* A row of max pooling windows that neither overlap nor have gaps: of each the maxima of
+ * all channels, and which voxel had them (peaks, NULL: not wanted): its number in the
+ * window, x fastest, the first of equals; 255 when it is at most `dead`. */
+struct kernel_windows {
+    int64_t count;
+    int window[3];
+    const float *in;
+    int64_t stride_d, stride_h, stride_w;
+    int channels;
+    float *out;
+    int64_t out_step;
+    uint8_t *peaks; /* [window][channel] */
+    float dead;
+};
+
+typedef void kernel_windows_function(const struct kernel_windows *windows);
+
+/* A piece of the patches around voxels: rows (z, y) of some floats at
+ * data + places[i] + z*stride_d + y*stride_h. Gather adds values[i] times each to
+ * `weights` (its rows weights_row apart), scatter adds values[i] * weights to each. */
+struct kernel_peaks {
+    int64_t count;
+    const int64_t *places;
+    const float *values;
+    float *data;
+    int64_t stride_d, stride_h;
+    float *weights;
+    int64_t weights_row;
+};
+
+typedef void kernel_peaks_function(const struct kernel_peaks *peaks);
+
+enum { KERNEL_PIECES = 5 };
+
 /* How many voxels of a row are summed at a time. */
 enum { KERNEL_SPANS = 8 };
 extern const int kernel_spans[KERNEL_SPANS];
@@ -105,6 +139,11 @@ struct kernels {
      * outer_pairs takes half a vector of output channels and spans of twice as many
      * sums. */
     kernel_outer_function *outer[2][2][KERNEL_SPANS], *outer_pairs[2][KERNEL_SPANS];
+    kernel_windows_function *windows;
+    /* [3x3 rows, 1x3, 1x1][piece]; NULL where the registers do not suffice. peak_pieces:
+     * floats of a row, descending; the last is 1. */
+    int peak_pieces[KERNEL_PIECES];
+    kernel_peaks_function *gather[3][KERNEL_PIECES], *scatter[3][KERNEL_PIECES];
 };
 
 extern const struct kernels kernels_portable, kernels_avx2, kernels_avx512;

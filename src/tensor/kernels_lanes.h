@@ -368,6 +368,57 @@ ROW(multiply_pairs, 24, 1, true, true)
 #define NARROW(name) name
 #endif
 
+#include "tensor/kernels_windows.h"
+
+#define PEAK_LANES LANES
+#define PEAK_NAME(name) name
+#include "tensor/kernels_peaks.h"
+PEAKS_OF(3, 3, 1)
+PEAKS_OF(1, 3, 1)
+PEAKS_OF(1, 1, 1)
+PEAKS_OF(1, 3, 2)
+PEAKS_OF(1, 1, 2)
+PEAKS_OF(1, 3, 3)
+PEAKS_OF(1, 1, 3)
+#if REGISTERS >= 32
+PEAKS_OF(3, 3, 2)
+PEAKS_OF(3, 3, 3)
+#define PEAKS_3_3(name) name##_3_3_3, name##_3_3_2
+#else
+#define PEAKS_3_3(name) NULL, NULL
+#endif
+
+#define HALF(name) name##_half
+#undef PEAK_LANES
+#undef PEAK_NAME
+#define PEAK_LANES (LANES / 2)
+#define PEAK_NAME HALF
+#include "tensor/kernels_peaks.h"
+PEAKS_OF(3, 3, 1)
+PEAKS_OF(1, 3, 1)
+PEAKS_OF(1, 1, 1)
+
+#define SINGLE(name) name##_single
+#undef PEAK_LANES
+#undef PEAK_NAME
+#define PEAK_LANES 1
+#define PEAK_NAME SINGLE
+#include "tensor/kernels_peaks.h"
+PEAKS_OF(3, 3, 1)
+PEAKS_OF(1, 3, 1)
+PEAKS_OF(1, 1, 1)
+
+#define PEAKS_TABLE(name)                                                                \
+    {                                                                                    \
+        {PEAKS_3_3(name), name##_3_3_1, name##_3_3_1_half, name##_3_3_1_single},         \
+            {name##_1_3_3, name##_1_3_2, name##_1_3_1, name##_1_3_1_half,                \
+             name##_1_3_1_single},                                                       \
+        {                                                                                \
+            name##_1_1_3, name##_1_1_2, name##_1_1_1, name##_1_1_1_half,                 \
+                name##_1_1_1_single                                                      \
+        }                                                                                \
+    }
+
 const struct kernels KERNELS = {
     .lanes = LANES,
     .accumulators = ACCUMULATORS,
@@ -382,4 +433,8 @@ const struct kernels KERNELS = {
     .output_pairs = {output_pairs_2d, output_pairs_3d},
     .outer = {{OUTER_LINE_1, OUTER_LINE_2}, {OUTER_LINES_1, OUTER_LINES_2}},
     .outer_pairs = {OUTER_LINE_PAIRS, OUTER_LINES_PAIRS},
+    .windows = windows,
+    .peak_pieces = {3 * LANES, 2 * LANES, LANES, LANES / 2, 1},
+    .gather = PEAKS_TABLE(gather),
+    .scatter = PEAKS_TABLE(scatter),
 };

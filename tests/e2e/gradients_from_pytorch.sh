@@ -1,7 +1,7 @@
 #!/bin/bash
 # The gradients of any network are PyTorch's: a 3D network with what the book's have not (strides,
-# overlapping pools, a value that many layers read, norms before and after ReLU) and a small
-# classifier, each loss, against float64.
+# overlapping pools, a value that many layers read, norms before and after ReLU), a small
+# classifier, and one of convolutions that are pooled at once, each loss, against float64.
 set -eu
 
 python=${PYTHON:-/usr/bin/python3}
@@ -53,6 +53,23 @@ layers = (
     { type = "softmax"; }
 );
 CFG
+cat >"$folder/pooled.cfg" <<'CFG'
+name = "pooled"; dimensions = 3; input_channels = 2; crop = [8, 12, 18]; divisor = 2;
+layers = (
+    { type = "batch_norm"; name = "n"; },
+    { type = "conv"; name = "a"; channels = 8; kernel = 3; pad = 1; },
+    { type = "relu"; },
+    { type = "max_pool"; kernel = 2; },
+    { type = "conv"; name = "b"; channels = 16; kernel = 3; pad = 1; },
+    { type = "max_pool"; kernel = [1, 2, 3]; },
+    { type = "conv"; name = "c"; channels = 5; kernel = [1, 2, 3]; stride = [2, 1, 1]; pad = [0, 1, 1]; },
+    { type = "relu"; },
+    { type = "max_pool"; kernel = [2, 2, 1]; },
+    { type = "flatten"; },
+    { type = "linear"; name = "l"; channels = 3; },
+    { type = "softmax"; }
+);
+CFG
 cat >"$folder/make.py" <<'PYTHON'
 import sys, h5py, torch
 from torch import nn
@@ -92,6 +109,20 @@ class Small(nn.Module):
     def forward(self, x):
         x = F.max_pool2d(torch.relu(self.an(self.a(self.n(x)))), 2)
         return self.m(torch.relu(self.l(x.flatten(1))))
+
+
+class Pooled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.n, self.a, self.b = nn.BatchNorm3d(2), nn.Conv3d(2, 8, 3, padding=1), nn.Conv3d(8, 16, 3, padding=1)
+        self.c = nn.Conv3d(16, 5, (1, 2, 3), stride=(2, 1, 1), padding=(0, 1, 1))
+        self.l = nn.Linear(30, 3)
+        self.n.weight.data, self.n.bias.data = torch.tensor([0.8, -1.3]), torch.tensor([0.2, -0.4])
+
+    def forward(self, x):
+        x = F.max_pool3d(torch.relu(self.a(self.n(x))), 2)
+        x = F.max_pool3d(self.b(x), (1, 2, 3))
+        return self.l(F.max_pool3d(torch.relu(self.c(x)), (2, 2, 1)).flatten(1))
 
 
 def dice(p, t):
@@ -135,6 +166,8 @@ for name, loss in maps.items():
     x = torch.randn(3, 2, 4, 6, 8).float().double()
     write("odd", name, Odd(), x, (torch.rand(3, 2, 4, 6, 7) > 0.7).double(), loss)
 for name, loss in classes.items():
+    x = torch.randn(3, 2, 8, 12, 18).float().double()
+    write("pooled", name, Pooled(), x, torch.tensor([2, 0, 1]), loss)
     write("small", name, Small(), torch.randn(3, 2, 8, 6).float().double(), torch.tensor([2, 0, 1]), loss)
 PYTHON
 

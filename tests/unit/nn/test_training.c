@@ -520,6 +520,10 @@ static void given_cases_have_the_given_gradients(void **state)
                   2 * 4 * 6 * 7);
     hold_case(folder, "small", "cross-entropy", (const int64_t[]){1, 8, 6}, 2 * 8 * 6, 1);
     hold_case(folder, "small", "focal", (const int64_t[]){1, 8, 6}, 2 * 8 * 6, 1);
+    hold_case(folder, "pooled", "cross-entropy", (const int64_t[]){8, 12, 18},
+              2 * 8 * 12 * 18, 1);
+    hold_case(folder, "pooled", "focal", (const int64_t[]){8, 12, 18}, 2 * 8 * 12 * 18,
+              1);
 }
 
 static const struct training_tensor *tensor_of(const struct training *t, const char *name)
