@@ -27,6 +27,7 @@ enum random_use {
     RANDOM_AUGMENT,     /* training: how it is augmented */
     RANDOM_BOOTSTRAP,   /* scoring: resamples */
     RANDOM_CROP,        /* training: where in its window a crop lies */
+    RANDOM_HARD,        /* training: which hard negative comes when */
 };
 
 /* A stream being read: plain data, may be copied to read on from the same place. */

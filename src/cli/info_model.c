@@ -95,9 +95,17 @@ enum status info_weights(const char *path, const struct info_options *o,
     printf("weights      %s\n", path);
     printf("content      %s\n", hex);
     if (f.seen)
-        printf("seen         trained or selected on %zu scans\n", f.seen_count);
+        printf("seen         trained or selected on %zu scans%s\n", f.seen_count,
+               tensor_file_is_isolated(&f)
+                   ? ""
+                   : "; not isolated: begun from something of unknown origin");
     else
         printf("seen         not said: whether a scan was trained on is unknown\n");
+    if (f.fold)
+        printf("fold         %s%s\n", f.fold,
+               tensor_file_is_isolated(&f) ? "" : ", not isolated");
+    if (f.hard_negatives)
+        printf("hard         %s\n", f.hard_negatives);
     TRY(print_model(path, NULL, o, err));
     if (!o->plan) {
         printf("tensors      %zu\n", f.count);

@@ -87,6 +87,8 @@ struct settings {
         bool stages[TRAIN_STAGES];
         int64_t fold; /* -1: none */
         char *labels; /* "book", "mask" */
+        char *hard_negatives; /* "own", or a list of places */
+        double hard_share;
         struct train_settings all, stage[TRAIN_STAGES];
         char *start;      /* of the malignancy model: "classifier", "random" */
         bool non_nodules; /* among its samples */

@@ -165,6 +165,12 @@ const struct key keys[] = {
     {"train.labels", KEY_CHOICE, KEY_BINDS, AT(train.labels), "book",
      ONE_OF("book", "mask"),
      .help = "what the segmenter learns: boxes grown from annotations, or dataset.masks"},
+    {"train.hard_negatives", KEY_NAME, KEY_BINDS, AT(train.hard_negatives), "",
+     .help = "classify: also learn from what a segmenter wrongly finds in the scans "
+             "trained on; \"own\": what this job's finds, or the candidates.csv of a "
+             "run"},
+    {"train.hard_share", KEY_NUMBER, KEY_BINDS, AT(train.hard_share), "0.5",
+     RANGE(0, 1), .help = "of the non-nodules that the classifier learns from: hard ones"},
     TRAIN_KEYS("train", train.all),
     TRAIN_KEYS("train.segment", train.stage[TRAIN_SEGMENT]),
     TRAIN_KEYS("train.classify", train.stage[TRAIN_CLASSIFY]),

@@ -90,20 +90,40 @@ out:
 
 /* ---- candidates ---- */
 
+static enum status read_place(const struct csv_row *row, struct listed_candidate *c,
+                              struct error *err)
+{
+    enum status status = STATUS_OK;
+    double xyz[3];
+    TRY(check_seriesuid(row, err));
+    TRY(read_xyz(row, candidate_columns, xyz, err));
+    for (size_t i = 0; i < 3; i++) {
+        c->xyz[i] = (float)xyz[i];
+        if (!isfinite(c->xyz[i]))
+            return csv_refuse(row, COORD_X + i, candidate_columns[COORD_X + i].name,
+                              "a place in millimetres", err);
+    }
+out:
+    return status;
+}
+
+static enum status take_place(void *context, const struct csv_row *row, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct listed_candidate c = {0};
+    TRY(read_place(row, &c, err));
+    TRY(scan_rows_add(context, row->fields[SERIESUID], &c, err));
+out:
+    return status;
+}
+
 static enum status take_candidate(void *context, const struct csv_row *row,
                                   struct error *err)
 {
     enum status status = STATUS_OK;
     struct listed_candidate c = {0};
-    double xyz[3], class;
-    TRY(check_seriesuid(row, err));
-    TRY(read_xyz(row, candidate_columns, xyz, err));
-    for (size_t i = 0; i < 3; i++) {
-        c.xyz[i] = (float)xyz[i];
-        if (!isfinite(c.xyz[i]))
-            return csv_refuse(row, COORD_X + i, candidate_columns[COORD_X + i].name,
-                              "a place in millimetres", err);
-    }
+    double class;
+    TRY(read_place(row, &c, err));
     TRY(csv_number(row, CLASS, candidate_columns[CLASS].name, &class, err));
     if (class != 0 && class != 1)
         return csv_refuse(row, CLASS, candidate_columns[CLASS].name, "0 or 1", err);
@@ -113,15 +133,15 @@ out:
     return status;
 }
 
-enum status candidate_list_init(struct candidate_list *l, const char *path,
-                                struct error *err)
+static enum status read_candidates(struct candidate_list *l, const char *path,
+                                   size_t columns, csv_row_function *take,
+                                   struct error *err)
 {
     enum status status = STATUS_OK;
     struct scan_rows rows;
     *l = (struct candidate_list){0};
     scan_rows_init(&rows, sizeof(struct listed_candidate));
-    TRY(csv_read(path, candidate_columns, COUNT(candidate_columns), take_candidate, &rows,
-                 err));
+    TRY(csv_read(path, candidate_columns, columns, take, &rows, err));
     size_t series_count = rows.series_count, row_count = rows.row_count;
     TRY(scan_rows_group(&rows, &l->seriesuids, &l->starts, (void **)&l->rows, err));
     l->series_count = series_count;
@@ -129,6 +149,17 @@ enum status candidate_list_init(struct candidate_list *l, const char *path,
 out:
     scan_rows_release(&rows);
     return status;
+}
+
+enum status candidate_list_init(struct candidate_list *l, const char *path,
+                                struct error *err)
+{
+    return read_candidates(l, path, COUNT(candidate_columns), take_candidate, err);
+}
+
+enum status place_list_init(struct candidate_list *l, const char *path, struct error *err)
+{
+    return read_candidates(l, path, CLASS, take_place, err);
 }
 
 /* ---- seriesuids ---- */

@@ -59,6 +59,11 @@ enum status candidate_list_init(struct candidate_list *l, const char *path,
                                 struct error *err);
 void candidate_list_release(struct candidate_list *l);
 
+/* Places alone (seriesuid,coordX,coordY,coordZ): the candidates.csv of a run too. None of
+ * them is called a nodule. */
+enum status place_list_init(struct candidate_list *l, const char *path,
+                            struct error *err);
+
 /* seriesuids.csv: one a line, no header (a first line "seriesuid" is taken as one).
  * Duplicates are kept as they stand. */
 struct series_list {

@@ -27,8 +27,24 @@
 
 static const char *const seen_name = "seen_seriesuids";
 static const char *const selected_name = "selected_seriesuids";
-static const char *const network_name = "network";
-static const char *const initial_name = "initial_weights";
+
+/* Attributes of the root: texts of the structure. */
+static const struct {
+    const char *name;
+    size_t offset;
+} attributes[] = {
+    {"network", offsetof(struct tensor_file, network)},
+    {"initial_weights", offsetof(struct tensor_file, initial)},
+    {"origin", offsetof(struct tensor_file, origin)},
+    {"fold", offsetof(struct tensor_file, fold)},
+    {"hard_negatives", offsetof(struct tensor_file, hard_negatives)},
+};
+enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
+
+static char **attribute_of(const struct tensor_file *f, int i)
+{
+    return (char **)(void *)((char *)(uintptr_t)f + attributes[i].offset);
+}
 
 /* What the callback of H5Literate needs. */
 struct reading {
@@ -296,8 +312,8 @@ static enum status read_all(struct tensor_file *f, const char *path, struct erro
     if (file < 0)
         return error_set(err, STATUS_JOB_CONFIG, "%s: not an HDF5 file that can be read",
                          path);
-    TRY(read_attribute(file, network_name, path, &f->network, err));
-    TRY(read_attribute(file, initial_name, path, &f->initial, err));
+    for (int i = 0; i < ATTRIBUTES; i++)
+        TRY(read_attribute(file, attributes[i].name, path, attribute_of(f, i), err));
     if (H5Literate(file, H5_INDEX_NAME, H5_ITER_INC, NULL, read_link, &r) < 0) {
         status =
             error_set(err, STATUS_JOB_CONFIG, "%s: its datasets cannot be listed", path);
@@ -340,8 +356,8 @@ void tensor_file_release(struct tensor_file *f)
     free(f->tensors);
     free(f->seen);
     free(f->selected);
-    free(f->network);
-    free(f->initial);
+    for (int i = 0; i < ATTRIBUTES; i++)
+        free(*attribute_of(f, i));
     *f = (struct tensor_file){.tensors = NULL};
 }
 
@@ -355,10 +371,21 @@ const struct named_tensor *tensor_file_find(const struct tensor_file *f, const c
 
 int tensor_file_has_seen(const struct tensor_file *f, const char *seriesuid)
 {
-    if (!f->seen)
-        return -1;
-    return f->seen_count > 0 && bsearch(&seriesuid, f->seen, f->seen_count,
-                                        sizeof *f->seen, compare_texts) != NULL;
+    if (f->seen_count > 0 &&
+        bsearch(&seriesuid, f->seen, f->seen_count, sizeof *f->seen, compare_texts))
+        return 1;
+    return tensor_file_is_isolated(f) ? 0 : -1;
+}
+
+int tensor_file_is_isolated(const struct tensor_file *f)
+{
+    return f->seen && !(f->origin && strcmp(f->origin, "unknown") == 0);
+}
+
+int tensor_file_fold(const struct tensor_file *f)
+{
+    const char *text = f->fold ? f->fold : "";
+    return text[0] >= '0' && text[0] <= '9' && !text[1] ? text[0] - '0' : -1;
 }
 
 static enum status write_content(hid_t file, const struct tensor_file *f,
@@ -370,10 +397,9 @@ static enum status write_content(hid_t file, const struct tensor_file *f,
         TRY(h5_image_dataset(file, t->name, H5T_IEEE_F32LE, t->rank, t->shape, t->values,
                              err));
     }
-    if (f->network)
-        TRY(h5_image_attribute(file, network_name, f->network, err));
-    if (f->initial)
-        TRY(h5_image_attribute(file, initial_name, f->initial, err));
+    for (int i = 0; i < ATTRIBUTES; i++)
+        if (*attribute_of(f, i))
+            TRY(h5_image_attribute(file, attributes[i].name, *attribute_of(f, i), err));
     if (f->seen)
         TRY(h5_image_texts(file, seen_name, (const char *const *)f->seen, f->seen_count,
                            err));

@@ -31,6 +31,11 @@ struct tensor_file {
     size_t selected_count;
     char *initial; /* root attribute "initial_weights": the content of the weights that
                       the training began with, in hexadecimal; NULL when absent */
+    /* Further root attributes, NULL when absent. "origin", when it is "unknown": the
+     * weights that the training began with, or the places that it was given, may stem
+     * from other scans than those listed. "fold": the subset that was left alone.
+     * "hard_negatives": which the classifier learned from. */
+    char *origin, *fold, *hard_negatives;
     struct hash128 content; /* of names, shapes and values: the identity of the weights */
 };
 
@@ -55,7 +60,13 @@ const struct named_tensor *tensor_file_find(const struct tensor_file *f,
                                             const char *name);
 
 /* Whether a scan was used to train or select this model: 1 seen, 0 unseen, -1 the file
- * does not say. */
+ * does not say, or is of unknown origin. */
 int tensor_file_has_seen(const struct tensor_file *f, const char *seriesuid);
+
+/* Whether the scans that the file names are all that it can have seen anything of. */
+int tensor_file_is_isolated(const struct tensor_file *f);
+
+/* The fold that it was trained for, -1: none. */
+int tensor_file_fold(const struct tensor_file *f);
 
 #endif

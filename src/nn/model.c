@@ -255,6 +255,11 @@ int model_has_seen(const struct model *m, const char *seriesuid)
     return tensor_file_has_seen(&m->weights, seriesuid);
 }
 
+int model_fold(const struct model *m)
+{
+    return tensor_file_fold(&m->weights);
+}
+
 const float *model_tensor(const struct model *m, int layer, enum parameter_role role)
 {
     for (size_t i = 0; i < m->parameters.count; i++) {

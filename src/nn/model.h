@@ -50,6 +50,8 @@ void model_crop(const struct model *m, int64_t crop[3]);
 int64_t model_parameters(const struct model *m);
 /* Whether the weights were trained or selected on a scan: 1 yes, 0 no, -1 unknown. */
 int model_has_seen(const struct model *m, const char *seriesuid);
+/* The fold that they were trained for, -1: none. */
+int model_fold(const struct model *m);
 
 struct model_plan_options {
     enum isa isa;

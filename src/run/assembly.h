@@ -22,7 +22,7 @@ struct assembly {
     const char *isa;
     int threads;
     double started_unix;
-    int64_t fold; /* of which the job trained the models itself; -1: none */
+    int64_t fold; /* that the models were trained for; -1: none */
     const double *timings; /* TIMING_COUNT seconds of this rank */
     /* Rank 0 only: */
     const struct dataset *dataset;

@@ -9,7 +9,7 @@
 
 struct lists {
     struct csv_writer candidates, submission, diagnosis;
-    int64_t fold; /* whose models the job trained; -1: none */
+    int64_t fold; /* that the models were trained for; -1: none */
 };
 
 static const char *seen_name(int seen)

@@ -171,6 +171,24 @@ enum status detector_identity(const struct detector *d, char **out, struct error
     return STATUS_OK;
 }
 
+int detector_fold(const struct detector *d)
+{
+    const struct model *models[] = {d->segment_model, d->classify_model,
+                                    d->malignancy_model};
+    int fold = -1;
+    bool first = true;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        if (!models[i])
+            continue;
+        const int one = model_fold(models[i]);
+        if (!first && one != fold)
+            return -1;
+        fold = one;
+        first = false;
+    }
+    return fold;
+}
+
 const double *detector_timings(const struct detector *d)
 {
     return d->timings;

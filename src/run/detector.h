@@ -69,6 +69,9 @@ void detector_free(struct detector *d);
  * freed. */
 enum status detector_identity(const struct detector *d, char **out, struct error *err);
 
+/* The fold that all of its models were trained for; -1: none, or not the same. */
+int detector_fold(const struct detector *d);
+
 /* Does a task; *payload is the record's, to be freed. On failure `stage` names where. */
 enum status detector_do(struct detector *d, const struct order *o, void **payload,
                         size_t *bytes, const char **stage, struct error *err);

@@ -4,8 +4,9 @@
  *
  *   begin    rank 0: settings, run directory, scans                       (job_begin.c)
  *   sweep    rank 0 leads (master.c), the others serve (worker.c)
- *   train    the workers together (train_stage.c), after a sweep that fills the cache;
- *            with a fold, what follows sees its test subset alone
+ *   train    the workers together (train_stage.c), after a sweep that fills the cache; a
+ *            sweep for hard negatives in the middle of it (job_hard.c); with a fold, what
+ *            follows sees its test subset alone
  *   finish   run.h5 by all, lists by rank 0, DONE last
  */
 #include "run/job.h"
@@ -16,10 +17,9 @@
 #include "run/interrupt.h"
 #include "run/job_internal.h"
 #include "run/protocol.h"
-#include "run/train_stage.h"
 #include "run/usage.h"
 
-enum { EXIT_FAILED = 1, EXIT_QUARANTINED = 3, GO_ON = -1 };
+enum { EXIT_FAILED = 1, EXIT_QUARANTINED = 3 };
 
 static void expired(void *context, const char *description, double seconds)
 {
@@ -45,7 +45,8 @@ static struct assembly assembly_of(struct job *j)
                              .dataset = &j->dataset,
                              .ledger = j->ledger,
                              .folder = &j->folder,
-                             .fold = j->asked->stages.train ? j->asked->train.fold : -1};
+                             .fold = j->asked->stages.train ? j->asked->train.fold
+                                                            : detector_fold(j->detector)};
 }
 
 /* run.h5, then what it cost: the collective part of finishing. */
@@ -152,11 +153,11 @@ static int conclude(struct job *j, enum status status, int exit_code,
     return exit_code;
 }
 
-/* `last`: the results are assembled after it. Returns the exit code, or GO_ON. */
+/* `last`: the results are assembled after it. Returns the exit code, or JOB_GO_ON. */
 static int lead(struct job *j, bool last)
 {
     struct error err;
-    int exit_code = GO_ON;
+    int exit_code = JOB_GO_ON;
     bool alone = j->comm->size == 1;
     enum status status = master_run(&j->master, alone ? j->detector : NULL, &err);
     if (status == STATUS_OK && last)
@@ -180,8 +181,7 @@ static int serve(struct job *j)
     return exit_code;
 }
 
-/* Says on rank 0 why nothing more is done. */
-static int give_up(struct job *j, enum status status, const struct error *err)
+int job_give_up(struct job *j, enum status status, const struct error *err)
 {
     if (job_is_master(j) && j->claimed)
         return conclude(j, status, 0, err);
@@ -190,25 +190,25 @@ static int give_up(struct job *j, enum status status, const struct error *err)
     return status_exit_code(status);
 }
 
-static int sweep(struct job *j, bool prepare, bool detect, bool last)
+int job_sweep(struct job *j, bool prepare, bool detect, bool last)
 {
     struct error err;
     enum status status = job_open_sweep(j, prepare, detect, &err);
     if (status != STATUS_OK)
-        return give_up(j, status, &err);
+        return job_give_up(j, status, &err);
     return job_is_master(j) ? lead(j, last) : serve(j);
 }
 
 /* ---- training ---- */
 
-static void note_training(struct job *j, const struct trainer_seconds *s)
+static void note_training(struct job *j, struct trainer_seconds s)
 {
-    j->timings[TIMING_TRAIN] += s->compute;
-    j->timings[TIMING_TRAIN_WAIT] += s->wait;
-    j->timings[TIMING_TRAIN_INPUT] += s->input;
-    j->timings[TIMING_ALLREDUCE] += s->allreduce;
-    j->timings[TIMING_VALIDATION] += s->validation;
-    j->timings[TIMING_CHECKPOINT] += s->checkpoint;
+    j->timings[TIMING_TRAIN] += s.compute;
+    j->timings[TIMING_TRAIN_WAIT] += s.wait;
+    j->timings[TIMING_TRAIN_INPUT] += s.input;
+    j->timings[TIMING_ALLREDUCE] += s.allreduce;
+    j->timings[TIMING_VALIDATION] += s.validation;
+    j->timings[TIMING_CHECKPOINT] += s.checkpoint;
 }
 
 /* The models just trained serve the stages that were given no weights. */
@@ -250,13 +250,36 @@ out:
     return status;
 }
 
+/* The networks, and between segmenter and classifier the search for hard negatives.
+ * Returns the exit code, or JOB_GO_ON. */
+static int learn(struct job *j, struct train_work *w)
+{
+    struct error err;
+    enum status status = STATUS_OK;
+    const struct settings *s = j->asked;
+    const char *hard = s->train.stages[TRAIN_CLASSIFY] ? s->train.hard_negatives : "";
+    enum train_stage first = TRAIN_SEGMENT;
+    if (!strcmp(hard, "own")) {
+        status = train_stage_run(w, TRAIN_SEGMENT, TRAIN_CLASSIFY, &err);
+        const int exit_code = status == STATUS_OK ? job_find_hard(j, w) : JOB_GO_ON;
+        if (exit_code != JOB_GO_ON)
+            return exit_code;
+        first = TRAIN_CLASSIFY;
+    } else if (hard[0]) {
+        status = comm_agree(j->comm, train_stage_take_hard(w, hard, NULL, &err), &err);
+    }
+    if (status == STATUS_OK)
+        status = train_stage_run(w, first, TRAIN_STAGES, &err);
+    return status == STATUS_OK ? JOB_GO_ON : job_give_up(j, status, &err);
+}
+
 /* A sweep that fills the cache, the training, and what comes after it. */
 static int train(struct job *j)
 {
     struct error err;
-    struct trainer_seconds seconds;
-    int exit_code = sweep(j, true, false, false);
-    if (exit_code != GO_ON)
+    struct train_work *w;
+    int exit_code = job_sweep(j, true, false, false);
+    if (exit_code != JOB_GO_ON)
         return exit_code;
     const struct train_job t = {.comm = j->comm,
                                 .settings = j->asked,
@@ -265,21 +288,25 @@ static int train(struct job *j)
                                 .threads = j->threads,
                                 .dataset = &j->dataset,
                                 .progress = j->progress};
-    enum status status = train_stage_run(&t, &seconds, &err);
-    if (status != STATUS_OK)
-        return give_up(j, status, &err);
-    note_training(j, &seconds);
+    enum status status = train_stage_open(&t, &w, &err);
+    exit_code = status == STATUS_OK ? learn(j, w) : job_give_up(j, status, &err);
+    if (w)
+        note_training(j, train_stage_seconds(w));
+    train_stage_close(w);
+    if (exit_code != JOB_GO_ON)
+        return exit_code;
     if (!j->asked->stages.detect) {
         status = finish_training(j, &exit_code, &err);
         if (status != STATUS_OK)
-            return give_up(j, status, &err);
+            return job_give_up(j, status, &err);
         return job_is_master(j) ? conclude(j, status, exit_code, &err) : exit_code;
     }
     job_close_sweep(j);
     if (job_is_master(j) && j->asked->train.fold >= 0)
         dataset_keep_subset(&j->dataset, (int)j->asked->train.fold);
     status = comm_agree(j->comm, take_models(j, &err), &err);
-    return status == STATUS_OK ? sweep(j, false, true, true) : give_up(j, status, &err);
+    return status == STATUS_OK ? job_sweep(j, false, true, true)
+                               : job_give_up(j, status, &err);
 }
 
 static void job_release(struct job *j)
@@ -289,6 +316,7 @@ static void job_release(struct job *j)
     dataset_release(&j->dataset);
     for (int i = 0; i < TRAIN_STAGES; i++)
         free(j->weights[i]);
+    free(j->hard_list);
     if (job_is_master(j))
         run_folder_release(&j->folder);
     else
@@ -324,7 +352,7 @@ int job_run(const struct comm *c, const struct settings *s)
     } else if (s->stages.train) {
         exit_code = train(&j);
     } else {
-        exit_code = sweep(&j, s->stages.prepare, s->stages.detect, true);
+        exit_code = job_sweep(&j, s->stages.prepare, s->stages.detect, true);
     }
     job_release(&j);
     return exit_code;

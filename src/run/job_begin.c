@@ -9,7 +9,6 @@
 #include "run/job_internal.h"
 #include "run/protocol.h"
 #include "run/stage_setup.h"
-#include "run/train_stage.h"
 
 /* Whether there will be weights for a stage. */
 static bool has_weights(const struct settings *s, enum train_stage stage,
@@ -119,7 +118,11 @@ static enum status open_ledger(struct job *j, struct error *err)
                                                                   : PATIENT_MAX,
                      .has_malignancy = s->malignancy.weights[0] != '\0'}};
     TRY(detector_identity(j->detector, &identity, err));
-    TRY(run_folder_file(&j->folder, fills ? "journal-prepare" : "journal", &path, err));
+    TRY(run_folder_file(&j->folder,
+                        j->journal ? j->journal
+                        : fills    ? "journal-prepare"
+                                   : "journal",
+                        &path, err));
     TRY(ledger_open(path, identity, &j->dataset, j->schedule, &options, &j->ledger, err));
     for (size_t i = 0; i < j->dataset.problem_count; i++) {
         const struct dataset_problem *p = &j->dataset.problems[i];
@@ -177,7 +180,7 @@ static enum status open_master(struct job *j, struct error *err)
         TRY(run_folder_claim(&j->folder, j->asked, err));
     j->claimed = true;
     TRY(open_ledger(j, err));
-    if (j->settings->stages.detect && !j->settings->classify.weights[0])
+    if (j->settings->stages.detect && !j->settings->classify.weights[0] && !j->journal)
         log_info("without classify.weights, probabilities are the score of the blobs "
                  "(segment.method \"threshold\")");
     j->master = (struct master){.comm = j->comm,
@@ -192,9 +195,8 @@ out:
     return status;
 }
 
-/* Network file systems may take a moment to show what rank 0 has made. */
-static enum status wait_to_see(const struct job *j, const char *key, const char *folder,
-                               const char *made, struct error *err)
+enum status job_wait_to_see(const struct job *j, const char *key, const char *folder,
+                            const char *made, struct error *err)
 {
     static const double patience = 20, pause = 0.2;
     for (double start = clock_seconds(); !file_exists(made); clock_sleep(pause))
@@ -212,10 +214,10 @@ static enum status open_worker(struct job *j, struct error *err)
     enum status status = STATUS_OK;
     char *file = NULL;
     TRY(path_join(j->settings->output, "job.cfg", &file, err));
-    TRY(wait_to_see(j, "output", j->settings->output, file, err));
+    TRY(job_wait_to_see(j, "output", j->settings->output, file, err));
     if (j->settings->stages.prepare)
-        TRY(wait_to_see(j, "cache.dir", j->settings->cache.dir, j->settings->cache.dir,
-                        err));
+        TRY(job_wait_to_see(j, "cache.dir", j->settings->cache.dir,
+                            j->settings->cache.dir, err));
     if (!j->folder.heatmaps)
         TRY(path_join(j->settings->output, "heatmaps", &j->folder.heatmaps, err));
     j->worker = (struct worker){

@@ -3,7 +3,8 @@
  *
  * A sweep is one pass over the scans: the master hands out tasks, the workers do them. A
  * job that does not train has one; one that trains has a sweep that fills the cache, the
- * training, and a sweep that finds nodules with the new models, if it is asked for.
+ * training, and a sweep that finds nodules with the new models, if it is asked for; and
+ * one in the middle of the training that looks for hard negatives, if these are.
  */
 #ifndef RUN_JOB_INTERNAL_H
 #define RUN_JOB_INTERNAL_H
@@ -12,6 +13,7 @@
 #include "run/job.h"
 #include "run/master.h"
 #include "run/run_folder.h"
+#include "run/train_stage.h"
 #include "run/worker.h"
 
 struct job {
@@ -21,6 +23,8 @@ struct job {
                                         its texts are borrowed but for `weights` */
     const struct settings *settings; /* now */
     char *weights[TRAIN_STAGES];     /* of the models that were trained */
+    const char *journal;             /* its name; NULL: the sweep's usual one */
+    char *hard_list;                 /* that the training made; NULL: none */
     struct watchdog *watchdog;
     struct detector *detector; /* of a worker, or of rank 0 */
     struct worker worker;
@@ -51,5 +55,24 @@ enum status job_begin(struct job *j, bool *done, struct error *err);
 /* Gets ready for a sweep with these stages: schedule, books, models. Collective. */
 enum status job_open_sweep(struct job *j, bool prepare, bool detect, struct error *err);
 void job_close_sweep(struct job *j);
+
+/* Where a step of the job does not end it. */
+enum { JOB_GO_ON = -1 };
+
+/* A sweep; `last`: results are assembled after it. Returns the exit code, or JOB_GO_ON.
+ * Collective. */
+int job_sweep(struct job *j, bool prepare, bool detect, bool last);
+
+/* Says on rank 0 why nothing more is done. Returns the exit code. */
+int job_give_up(struct job *j, enum status status, const struct error *err);
+
+/* Waits until this host sees a file that rank 0 has made: network file systems may take a
+ * moment. `folder` is what the message names. */
+enum status job_wait_to_see(const struct job *j, const char *key, const char *folder,
+                            const char *made, struct error *err);
+
+/* Finds the hard negatives of a training between its networks: job_hard.c. Returns the
+ * exit code, or JOB_GO_ON. Collective. */
+int job_find_hard(struct job *j, struct train_work *w);
 
 #endif

@@ -168,15 +168,20 @@ static void remove_folder(const char *path)
 
 enum status run_folder_finish(struct run_folder *f, int exit_code, struct error *err)
 {
+    static const char *const journals[] = {"journal", "journal-prepare", "journal-hard"};
     char text[16], *file = NULL;
     enum status status = STATUS_OK;
     int n = snprintf(text, sizeof text, "%d\n", exit_code);
     TRY(run_folder_file(f, "DONE", &file, err));
     TRY(file_write(file, text, (size_t)n, err));
-    unlink(f->journal);
     free(file);
-    TRY(run_folder_file(f, "journal-prepare", &file, err));
-    unlink(file);
+    file = NULL;
+    for (size_t i = 0; i < sizeof journals / sizeof *journals; i++) {
+        TRY(run_folder_file(f, journals[i], &file, err));
+        unlink(file);
+        free(file);
+        file = NULL;
+    }
     remove_folder(f->heatmaps);
 out:
     free(file);

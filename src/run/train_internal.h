@@ -12,11 +12,13 @@
 #include "run/train_stage.h"
 #include "run/train_team.h"
 
-/* All networks of a job; of a worker. */
+/* All networks of a job; of the master the scans alone. */
 struct train_work {
-    const struct train_job *job;
-    struct train_team *team;
+    struct train_job job;
+    struct train_team team;
     struct train_scans scans;
+    const char *hard_list;            /* of hard negatives; NULL: none. Borrowed */
+    bool hard_isolated;               /* nothing that is tested on had a part in it */
     struct loader_scan *loader_scans; /* of the scans, in their order */
     struct train_metrics metrics[TRAIN_STAGES];
     size_t networks; /* begun */
@@ -38,6 +40,7 @@ struct train_network {
     struct loader *loader, *validation_loader;
     struct tensor_file origin; /* the weights it begins with, of the first worker */
     char initial[HASH_HEX_BYTES];
+    const char *hard_list; /* NULL: none */
     char *binding;
     struct trainer *trainer;
     double epoch_begun;
@@ -52,6 +55,11 @@ enum status train_masks_prepare(struct train_work *w, struct error *err);
 
 /* Makes a cached scan, and its mask, whole again; `context` is the struct train_work. */
 enum status train_repair(void *context, int32_t scan, struct error *err);
+
+/* A fold is no test of weights that have seen its scans. Warns where they do not say.
+ * Errors: STATUS_JOB_CONFIG naming the scan. Not collective. */
+enum status train_check_isolation(const struct train_work *w, const struct tensor_file *f,
+                                  const char *path, struct error *err);
 
 /* Random weights, or those of a file; the first worker's count. Errors: STATUS_JOB_CONFIG
  * when they saw a scan that is tested on. Not collective. */

@@ -27,7 +27,7 @@ enum status train_stage_model(const struct settings *s, enum train_stage stage,
 static enum status find_origin(const struct train_network *n, char **out,
                                struct error *err)
 {
-    const struct settings *s = n->work->job->settings;
+    const struct settings *s = n->work->job.settings;
     *out = NULL;
     if (n->recipe.init[0])
         return text_new(n->recipe.init, out, err);
@@ -38,26 +38,25 @@ static enum status find_origin(const struct train_network *n, char **out,
     return text_new(s->classify.weights, out, err);
 }
 
-/* A fold is no test of weights that have seen its scans. */
-static enum status check_isolation(const struct train_network *n, const char *path,
-                                   struct error *err)
+enum status train_check_isolation(const struct train_work *w, const struct tensor_file *f,
+                                  const char *path, struct error *err)
 {
-    const struct train_scans *scans = &n->work->scans;
-    const long long fold = (long long)n->work->job->settings->train.fold;
+    const struct train_scans *scans = &w->scans;
+    const long long fold = (long long)w->job.settings->train.fold;
+    bool said = false;
     for (size_t i = 0; i < scans->count; i++) {
         if (scans->items[i].role != SCAN_TESTS)
             continue;
-        const int seen = tensor_file_has_seen(&n->origin, scans->items[i].seriesuid);
-        if (seen < 0)
-            log_warning("%s does not say which scans it has seen: fold %lld is not "
+        const int seen = tensor_file_has_seen(f, scans->items[i].seriesuid);
+        if (seen < 0 && !said)
+            log_warning("%s does not say all scans that it has seen: fold %lld is not "
                         "isolated",
                         path, fold);
+        said |= seen < 0;
         if (seen > 0)
             return error_set(err, STATUS_JOB_CONFIG,
                              "%s has seen scan %s, which fold %lld tests on", path,
                              scans->items[i].seriesuid, fold);
-        if (seen < 0)
-            break;
     }
     return STATUS_OK;
 }
@@ -84,13 +83,13 @@ enum status train_model_begin(struct train_network *n, struct error *err)
     enum status status;
     char *path = NULL;
     size_t count;
-    const uint64_t seed = (uint64_t)n->work->job->settings->seed;
+    const uint64_t seed = (uint64_t)n->work->job.settings->seed;
     const struct training_tensor *tensors = training_tensors(n->training, &count);
     initialise_tensors(&n->network, tensors, count, 0, seed);
     TRY(find_origin(n, &path, err));
     if (path) {
         TRY(tensor_file_init(&n->origin, path, err));
-        TRY(check_isolation(n, path, err));
+        TRY(train_check_isolation(n->work, &n->origin, path, err));
         TRY(training_load(n->training, &n->origin, path, err));
         if (n->stage == TRAIN_MALIGNANCY) /* the head asks another question now */
             initialise_tensors(&n->network, tensors, count,
@@ -107,6 +106,8 @@ out:
 static struct hash128 hash_pool(const struct pool *p, struct hash *h)
 {
     for (int i = 0; i < SAMPLER_LISTS; i++) {
+        if (i == LIST_HARD && p->counts[i] == 0)
+            continue; /* as if the list were not known: older checkpoints go on */
         hash_update(h, &p->counts[i], sizeof p->counts[i]);
         hash_update(h, p->places[i], p->counts[i] * sizeof *p->places[i]);
     }
@@ -142,7 +143,7 @@ static void print_scans(const struct train_network *n, FILE *out)
 enum status train_model_binding(struct train_network *n, struct error *err)
 {
     enum status status;
-    const struct train_job *j = n->work->job;
+    const struct train_job *j = &n->work->job;
     char network[HASH_HEX_BYTES], trains[HASH_HEX_BYTES], validates[HASH_HEX_BYTES];
     size_t bytes;
     FILE *out = NULL;
@@ -157,6 +158,9 @@ enum status train_model_binding(struct train_network *n, struct error *err)
             "initial-weights %s\ntraining-places %s\nvalidation-places %s\n",
             TRAIN_NUMERICS, isa_name(j->isa), j->settings->compute.algorithm, network,
             n->initial, trains, validates);
+    if (n->hard_list)
+        fprintf(out, "hard-negatives %llu\n",
+                (unsigned long long)n->training_pool.counts[LIST_HARD]);
     if (n->recipe.rate.kind != LEARNING_RATE_CONSTANT)
         fprintf(out, "epochs %lld\n", (long long)n->recipe.epochs);
     print_scans(n, out);
@@ -195,7 +199,7 @@ static void sort_once(char **list, size_t *count)
 }
 
 /* The scans that the weights have seen and were selected on, with those that the initial
- * weights had. Where these do not say, nobody knows. */
+ * weights had. */
 static enum status name_scans(const struct train_network *n, struct tensor_file *f,
                               struct error *err)
 {
@@ -203,8 +207,6 @@ static enum status name_scans(const struct train_network *n, struct tensor_file 
     const struct train_scans *scans = &n->work->scans;
     const struct tensor_file *origin = &n->origin;
     const size_t most = scans->count + origin->seen_count;
-    if (origin->count > 0 && !origin->seen)
-        return STATUS_OK;
     TRY(memory_new(most, sizeof *f->seen, "scans", (void **)&f->seen, err));
     TRY(memory_new(scans->count + origin->selected_count, sizeof *f->selected, "scans",
                    (void **)&f->selected, err));
@@ -227,10 +229,39 @@ out:
     return status;
 }
 
+/* Whether anything but the scans named may show in the weights. */
+static bool is_isolated(const struct train_network *n)
+{
+    return (n->origin.count == 0 || tensor_file_is_isolated(&n->origin)) &&
+           (!n->hard_list || n->work->hard_isolated);
+}
+
+static enum status describe(const struct train_network *n, struct tensor_file *f,
+                            struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct settings *s = n->work->job.settings;
+    char text[80];
+    if (!is_isolated(n))
+        TRY(text_new("unknown", &f->origin, err));
+    if (s->train.fold >= 0) {
+        snprintf(text, sizeof text, "%lld", (long long)s->train.fold);
+        TRY(text_new(text, &f->fold, err));
+    }
+    if (n->hard_list) {
+        snprintf(text, sizeof text, "%llu places, %g of the non-nodules",
+                 (unsigned long long)n->training_pool.counts[LIST_HARD],
+                 s->train.hard_share);
+        TRY(text_new(text, &f->hard_negatives, err));
+    }
+out:
+    return status;
+}
+
 enum status train_model_write(struct train_network *n, struct error *err)
 {
     enum status status;
-    const struct settings *s = n->work->job->settings;
+    const struct settings *s = n->work->job.settings;
     struct tensor_file f = {.count = 0};
     char *path = NULL, *folder = NULL;
     int64_t epoch;
@@ -238,6 +269,7 @@ enum status train_model_write(struct train_network *n, struct error *err)
     TRY(training_file_init(n->training, n->network.name, values, &f, err));
     TRY(text_new(n->initial, &f.initial, err));
     TRY(name_scans(n, &f, err));
+    TRY(describe(n, &f, err));
     TRY(train_stage_model(s, n->stage, &path, err));
     TRY(path_folder(path, &folder, err));
     TRY(folder_make(folder, err));

@@ -17,7 +17,7 @@ enum { COMPUTERS_A_READER = 4, VALIDATION_SAMPLES = 16 };
 static enum status open_network(struct train_network *n, struct error *err)
 {
     enum status status;
-    const struct settings *s = n->work->job->settings;
+    const struct settings *s = n->work->job.settings;
     const char *given = n->stage == TRAIN_SEGMENT    ? s->segment.network
                         : n->stage == TRAIN_CLASSIFY ? s->classify.network
                                                      : s->malignancy.network;
@@ -34,13 +34,13 @@ out:
 
 static enum status make_training(struct train_network *n, struct error *err)
 {
-    const struct train_job *j = n->work->job;
+    const struct train_job *j = &n->work->job;
     const struct train_recipe *r = &n->recipe;
     const struct training_options o = {
         .isa = j->isa,
         .algorithm = stage_algorithm(j->settings),
         .threads = j->threads,
-        .samples = (int)team_share_most(&n->work->team->team, r->batch),
+        .samples = (int)team_share_most(&n->work->team.team, r->batch),
         .loss = r->loss,
         .frozen_layers = r->depth ? fine_tuning_layer(&n->network, r->depth) : 0,
         .frozen_norms_adapt = r->example.book};
@@ -51,7 +51,7 @@ static enum status make_loaders(struct train_network *n, struct error *err)
 {
     enum status status;
     const struct train_work *w = n->work;
-    const struct settings *s = w->job->settings;
+    const struct settings *s = w->job.settings;
     struct loader_options o = {
         .example = n->recipe.example,
         .cache = {.folder = s->cache.dir,
@@ -61,8 +61,8 @@ static enum status make_loaders(struct train_network *n, struct error *err)
         .scans = w->loader_scans,
         .scan_count = w->scans.count,
         .pool = &n->training_pool,
-        .threads = 1 + w->job->threads / COMPUTERS_A_READER,
-        .samples = (int)team_share_most(&w->team->team, n->recipe.batch),
+        .threads = 1 + w->job.threads / COMPUTERS_A_READER,
+        .samples = (int)team_share_most(&w->team.team, n->recipe.batch),
         .deadline_s = s->limits.deadline_s};
     TRY(loader_new(&o, &n->loader, err));
     o.example = n->still;
@@ -79,12 +79,12 @@ static enum status prepare(struct train_network *n, struct error *err)
 {
     enum status status;
     const struct train_work *w = n->work;
-    const long long fold = (long long)w->job->settings->train.fold;
+    const long long fold = (long long)w->job.settings->train.fold;
     snprintf(n->name, sizeof n->name, fold < 0 ? "%s" : "%s-fold%lld",
              train_stage_name(n->stage), fold);
     TRY(open_network(n, err));
     TRY(make_training(n, err));
-    if (w->team->team.rank == 0)
+    if (w->team.team.rank == 0)
         TRY(train_model_begin(n, err));
     TRY(train_samples_init(n, err));
     TRY(train_model_binding(n, err));
@@ -158,7 +158,7 @@ static enum status take_epochs(void *context, const struct trainer_epoch *epochs
     n->epochs_told = (int64_t)count;
     TRY(train_metrics_take(&w->metrics[w->networks - 1], train_stage_name(n->stage),
                            epochs, count, err));
-    TRY(path_join(w->job->settings->output, "metrics.csv", &path, err));
+    TRY(path_join(w->job.settings->output, "metrics.csv", &path, err));
     TRY(train_metrics_write(path, w->metrics, w->networks, err));
 out:
     free(path);
@@ -168,13 +168,13 @@ out:
 static int wanted(void *context)
 {
     const struct train_network *n = context;
-    return train_team_wanted(n->work->team);
+    return train_team_wanted(&n->work->team);
 }
 
 static void show(void *context, const struct trainer_progress *p)
 {
     const struct train_network *n = context;
-    train_team_progress(n->work->team, p);
+    train_team_progress(&n->work->team, p);
 }
 
 /* ---- training it ---- */
@@ -183,7 +183,7 @@ static struct trainer_options trainer_options_of(struct train_network *n,
                                                  const char *folder)
 {
     const struct train_work *w = n->work;
-    const struct settings *s = w->job->settings;
+    const struct settings *s = w->job.settings;
     const struct train_recipe *r = &n->recipe;
     struct trainer_options o = {
         .name = n->name,
@@ -198,7 +198,10 @@ static struct trainer_options trainer_options_of(struct train_network *n,
         .patience = r->patience,
         .every = r->every,
         .best = r->best,
-        .sampler = {.scheme = r->scheme, .ratio = r->ratio, .seed = (uint64_t)s->seed},
+        .sampler = {.scheme = r->scheme,
+                    .ratio = r->ratio,
+                    .hard_share = s->train.hard_share,
+                    .seed = (uint64_t)s->seed},
         .pool = &n->training_pool,
         .scans = w->loader_scans,
         .loader = n->loader,
@@ -210,8 +213,8 @@ static struct trainer_options trainer_options_of(struct train_network *n,
                        .samples = VALIDATION_SAMPLES,
                        .example = &n->still,
                        .loss = r->loss,
-                       .plan = {.isa = w->job->isa, .algorithm = stage_algorithm(s)},
-                       .threads = w->job->threads},
+                       .plan = {.isa = w->job.isa, .algorithm = stage_algorithm(s)},
+                       .threads = w->job.threads},
         .watch = {wanted, show, take_epochs, n},
         .folder = folder,
         .keep = (int)s->checkpoint.keep,
@@ -234,7 +237,7 @@ static void add_seconds(struct trainer_seconds *to, struct trainer_seconds s)
 static enum status train(struct train_network *n, const char *folder, struct error *err)
 {
     enum status status;
-    const struct team *team = &n->work->team->team;
+    const struct team *team = &n->work->team.team;
     const struct trainer_options o = trainer_options_of(n, folder);
     size_t done;
     TRY(trainer_new(&o, team, &n->trainer, err));
@@ -255,20 +258,21 @@ enum status train_network_run(struct train_work *w, enum train_stage stage,
                               struct error *err)
 {
     enum status status;
-    struct train_network n = {.work = w, .stage = stage};
-    const struct team *team = &w->team->team;
+    struct train_network n = {.work = w,
+                              .stage = stage,
+                              .hard_list = stage == TRAIN_CLASSIFY ? w->hard_list : NULL};
+    const struct team *team = &w->team.team;
     char *folder = NULL;
-    watchdog_arm(w->job->watchdog,
-                 w->job->settings->limits.deadline_s * PATIENCE_DEADLINES,
+    watchdog_arm(w->job.watchdog, w->job.settings->limits.deadline_s * PATIENCE_DEADLINES,
                  "preparing to train %s", train_stage_name(stage));
     w->networks++;
-    status = path_join(w->job->settings->output, "checkpoints", &folder, err);
+    status = path_join(w->job.settings->output, "checkpoints", &folder, err);
     if (status == STATUS_OK)
         status = prepare(&n, err);
     TRY(team->agree(status, team->context, err));
     TRY(train(&n, folder, err));
 out:
-    watchdog_disarm(w->job->watchdog);
+    watchdog_disarm(w->job.watchdog);
     network_release_all(&n);
     free(folder);
     return status;

@@ -6,7 +6,7 @@
  * malignancy model their nodules; of a segmenter crops around their nodules, and around
  * as many places that are none. (The book validates its segmenter on whole slices that
  * hold a nodule.) Where train.validate_samples bounds them, non-nodules are left out
- * first, evenly through their list.
+ * first, evenly through their list; hard negatives have their share of what is left.
  */
 #include "base/log.h"
 #include "base/memory.h"
@@ -22,8 +22,7 @@ static bool takes_part(const struct train_network *n, size_t i, enum scan_role r
 }
 
 static enum status fill_pool(const struct train_network *n, enum scan_role role,
-                             const struct nodule_list *nodules,
-                             const struct candidate_list *candidates, struct pool *out,
+                             const struct pool_lists *lists, struct pool *out,
                              struct error *err)
 {
     enum status status;
@@ -35,8 +34,7 @@ static enum status fill_pool(const struct train_network *n, enum scan_role role,
         scans[i] = (struct pool_scan){scan->seriesuid,
                                       takes_part(n, i, role) ? &scan->geometry : NULL};
     }
-    status =
-        pool_init(out, scans, count, nodules, candidates, n->recipe.example.book, err);
+    status = pool_init(out, scans, count, lists, n->recipe.example.book, err);
     free(scans);
 out:
     return status;
@@ -60,6 +58,20 @@ static uint64_t rest(uint64_t most, int64_t taken)
     return most > (uint64_t)taken ? most - (uint64_t)taken : 0;
 }
 
+/* How many of so many non-nodules are hard. */
+static uint64_t hard_among(const struct train_network *n, uint64_t others)
+{
+    const double share = n->work->job.settings->train.hard_share;
+    const uint64_t *counts = n->validation_pool.counts;
+    if (others >= counts[LIST_HARD] + counts[LIST_NON_NODULE])
+        return counts[LIST_HARD];
+    const uint64_t wanted = (uint64_t)((double)others * share);
+    if (wanted > counts[LIST_HARD])
+        return counts[LIST_HARD];
+    return others - wanted > counts[LIST_NON_NODULE] ? others - counts[LIST_NON_NODULE]
+                                                     : wanted;
+}
+
 static enum status fill_validation(struct train_network *n, struct error *err)
 {
     enum status status;
@@ -72,8 +84,8 @@ static enum status fill_validation(struct train_network *n, struct error *err)
     memcpy(n->still.window, n->still.crop, sizeof n->still.window);
     if (r->every == 0)
         return STATUS_OK;
-    TRY(memory_new(counts[LIST_NODULE] + counts[LIST_NON_NODULE], sizeof *n->items,
-                   "validation", (void **)&n->items, err));
+    TRY(memory_new(counts[LIST_NODULE] + counts[LIST_NON_NODULE] + counts[LIST_HARD],
+                   sizeof *n->items, "validation", (void **)&n->items, err));
     if (n->stage == TRAIN_MALIGNANCY) {
         take_items(n, LIST_MALIGNANT, 1, most);
         take_items(n, LIST_BENIGN, 0, rest(most, n->item_count));
@@ -83,7 +95,9 @@ static enum status fill_validation(struct train_network *n, struct error *err)
     uint64_t others = rest(most, n->item_count);
     if (n->stage == TRAIN_SEGMENT && others > (uint64_t)n->item_count)
         others = (uint64_t)n->item_count;
-    take_items(n, LIST_NON_NODULE, 0, others);
+    const uint64_t hard = hard_among(n, others);
+    take_items(n, LIST_HARD, 0, hard);
+    take_items(n, LIST_NON_NODULE, 0, others - hard);
 out:
     return status;
 }
@@ -91,7 +105,7 @@ out:
 static void report(const struct train_network *n)
 {
     const struct pool *t = &n->training_pool;
-    if (n->work->team->team.rank > 0)
+    if (n->work->team.team.rank > 0)
         return;
     log_info("%s: %llu nodules (%llu malignant, %llu benign) and %llu non-nodules to "
              "train on, %lld samples of validation",
@@ -99,6 +113,12 @@ static void report(const struct train_network *n)
              (unsigned long long)t->counts[LIST_MALIGNANT],
              (unsigned long long)t->counts[LIST_BENIGN],
              (unsigned long long)t->counts[LIST_NON_NODULE], (long long)n->item_count);
+    if (n->hard_list)
+        log_info("%s: %llu hard negatives to learn from and %llu to validate on: what "
+                 "%s names in these scans (%llu places) and no list of findings explains",
+                 n->name, (unsigned long long)t->counts[LIST_HARD],
+                 (unsigned long long)n->validation_pool.counts[LIST_HARD], n->hard_list,
+                 (unsigned long long)(t->found + n->validation_pool.found));
     if (t->outside)
         log_warning("%s: %llu listed places lie outside their volumes and are left out",
                     n->name, (unsigned long long)t->outside);
@@ -111,21 +131,35 @@ static void report(const struct train_network *n)
 enum status train_samples_init(struct train_network *n, struct error *err)
 {
     enum status status = STATUS_OK;
-    const struct settings *s = n->work->job->settings;
+    const struct settings *s = n->work->job.settings;
     struct nodule_list nodules = {.row_count = 0};
-    struct candidate_list candidates = {.row_count = 0};
+    struct nodule_list annotations = {.row_count = 0}, excluded = {.row_count = 0};
+    struct candidate_list candidates = {.row_count = 0}, found = {.row_count = 0};
+    const struct pool_lists lists = {
+        &nodules, &candidates, n->hard_list ? &found : NULL, {&annotations, &excluded}};
     const char *list =
         s->dataset.malignancy[0] ? s->dataset.malignancy : s->dataset.annotations;
     TRY(nodule_list_init(&nodules, list, err));
     if (s->dataset.candidates[0])
         TRY(candidate_list_init(&candidates, s->dataset.candidates, err));
-    TRY(fill_pool(n, SCAN_TRAINS, &nodules, &candidates, &n->training_pool, err));
-    TRY(fill_pool(n, SCAN_VALIDATES, &nodules, &candidates, &n->validation_pool, err));
+    if (n->hard_list) {
+        TRY(place_list_init(&found, n->hard_list, err));
+        /* The list of malignancies leaves some nodules out. */
+        if (s->dataset.annotations[0])
+            TRY(nodule_list_init(&annotations, s->dataset.annotations, err));
+        if (s->dataset.excluded[0])
+            TRY(nodule_list_init(&excluded, s->dataset.excluded, err));
+    }
+    TRY(fill_pool(n, SCAN_TRAINS, &lists, &n->training_pool, err));
+    TRY(fill_pool(n, SCAN_VALIDATES, &lists, &n->validation_pool, err));
     TRY(fill_validation(n, err));
     report(n);
 out:
     nodule_list_release(&nodules);
+    nodule_list_release(&annotations);
+    nodule_list_release(&excluded);
     candidate_list_release(&candidates);
+    candidate_list_release(&found);
     return status;
 }
 
@@ -168,7 +202,7 @@ static enum status prepare_mask(struct train_work *w, struct cache *cache, size_
     char *name;
     if (asprintf(&name, "%s.mask", scan->seriesuid) < 0)
         return error_set(err, STATUS_STAGE_MEMORY, "no memory for a name");
-    enum status status = prepare(cache, w->job->settings, scan->mask_path, name,
+    enum status status = prepare(cache, w->job.settings, scan->mask_path, name,
                                  scan->subset, scan->geometry.size, trust, key, err);
     free(name);
     return status;
@@ -177,7 +211,7 @@ static enum status prepare_mask(struct train_work *w, struct cache *cache, size_
 static enum status open_cache(const struct train_work *w, struct cache **out,
                               struct error *err)
 {
-    const struct settings *s = w->job->settings;
+    const struct settings *s = w->job.settings;
     const struct cache_options o = {.folder = s->cache.dir,
                                     .local = s->cache.local,
                                     .quota_bytes = (int64_t)(s->cache.quota_gb * 1e9)};
@@ -192,14 +226,14 @@ static enum status prepare_share(struct train_work *w, int64_t *words, struct er
     int64_t first, end;
     struct cache *cache = NULL;
     TRY(open_cache(w, &cache, err));
-    team_share_of(&w->team->team, (int64_t)w->scans.count, &first, &end);
+    team_share_of(&w->team.team, (int64_t)w->scans.count, &first, &end);
     for (int64_t i = first; i < end && status == STATUS_OK; i++) {
         const struct train_scan *scan = &w->scans.items[i];
         struct hash128 key;
         if (!scan->cached || scan->role == SCAN_TESTS || !scan->mask_path[0])
             continue;
-        watchdog_arm(w->job->watchdog,
-                     w->job->settings->limits.deadline_s * PATIENCE_DEADLINES,
+        watchdog_arm(w->job.watchdog,
+                     w->job.settings->limits.deadline_s * PATIENCE_DEADLINES,
                      "preparing the mask %s", scan->mask_path);
         status = prepare_mask(w, cache, (size_t)i, CACHE_TRUST, &key, err);
         if (status == STATUS_OK) {
@@ -219,7 +253,7 @@ out:
 enum status train_masks_prepare(struct train_work *w, struct error *err)
 {
     enum status status;
-    const struct team *t = &w->team->team;
+    const struct team *t = &w->team.team;
     int64_t *words = NULL;
     status = memory_new(w->scans.count * WORDS, sizeof *words, "keys of masks",
                         (void **)&words, err);
@@ -245,11 +279,10 @@ enum status train_repair(void *context, int32_t scan, struct error *err)
     const struct train_scan *s = &w->scans.items[scan];
     struct cache *cache = NULL;
     struct hash128 key;
-    watchdog_arm(w->job->watchdog,
-                 w->job->settings->limits.deadline_s * PATIENCE_DEADLINES,
+    watchdog_arm(w->job.watchdog, w->job.settings->limits.deadline_s * PATIENCE_DEADLINES,
                  "making the cached file of scan %s again", s->seriesuid);
     TRY(open_cache(w, &cache, err));
-    TRY(prepare(cache, w->job->settings, s->path, s->seriesuid, s->subset,
+    TRY(prepare(cache, w->job.settings, s->path, s->seriesuid, s->subset,
                 s->geometry.size, CACHE_VERIFY, &key, err));
     if (!hash_equal(key, s->voxels))
         TRY(error_set(err, STATUS_STAGE_IO,

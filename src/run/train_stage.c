@@ -1,8 +1,10 @@
 #include "run/train_stage.h"
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "run/protocol.h"
+#include "run/stage_setup.h"
 #include "run/train_internal.h"
 
 /* What the malignancy model begins with. */
@@ -26,8 +28,41 @@ static enum status check_start(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
+/* Where hard negatives come from. */
+static enum status check_hard(const struct settings *s, struct error *err)
+{
+    const char *hard = s->train.hard_negatives;
+    const bool own = !strcmp(hard, "own");
+    if (!hard[0] || !s->train.stages[TRAIN_CLASSIFY])
+        return STATUS_OK;
+    if (!strcmp(s->mode, "book"))
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "train.hard_negatives: mode \"book\" trains the classifier on "
+                         "listed candidates only");
+    if (!own && !strchr(hard, '/'))
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "train.hard_negatives = \"%s\" is neither \"own\" nor a path; "
+                         "for a file of this folder write \"./%s\"",
+                         hard, hard);
+    if (!own && !file_exists(hard))
+        return error_set(err, STATUS_JOB_CONFIG, "train.hard_negatives: there is no %s",
+                         hard);
+    if (own && stage_uses_list(s))
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "train.hard_negatives = \"own\": segment.method \"candidates\" "
+                         "finds nothing but what is listed");
+    if (own && stage_uses_network(s) && !s->train.stages[TRAIN_SEGMENT] &&
+        !s->segment.weights[0])
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "train.hard_negatives = \"own\" needs a segmenter: train.stages "
+                         "with \"segment\", segment.weights, or segment.method = "
+                         "\"threshold\"");
+    return STATUS_OK;
+}
+
 enum status train_stage_check(const struct settings *s, struct error *err)
 {
+    enum status status = STATUS_OK;
     const bool *stages = s->train.stages;
     if (!s->dataset.annotations[0] && !s->dataset.malignancy[0])
         return error_set(err, STATUS_JOB_CONFIG,
@@ -47,7 +82,11 @@ enum status train_stage_check(const struct settings *s, struct error *err)
         return error_set(err, STATUS_JOB_CONFIG,
                          "train.labels = \"mask\" needs dataset.masks, a folder of label "
                          "volumes");
-    return stages[TRAIN_MALIGNANCY] ? check_start(s, err) : STATUS_OK;
+    if (stages[TRAIN_MALIGNANCY])
+        TRY(check_start(s, err));
+    status = check_hard(s, err);
+out:
+    return status;
 }
 
 static enum status list_scans(struct train_work *w, struct error *err)
@@ -64,53 +103,112 @@ out:
     return status;
 }
 
-/* A worker's part. */
-static enum status work(struct train_work *w, struct error *err)
+enum status train_stage_open(const struct train_job *j, struct train_work **out,
+                             struct error *err)
 {
     enum status status;
-    const struct settings *s = w->job->settings;
-    const struct team *team = &w->team->team;
-    TRY(team->agree(list_scans(w, err), team->context, err));
-    if (s->train.stages[TRAIN_SEGMENT] && !strcmp(s->train.labels, "mask"))
+    struct train_work *w = NULL;
+    watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "dividing the scans to train on");
+    status = memory_new(1, sizeof *w, "a training", (void **)&w, err);
+    TRY(comm_agree(j->comm, status, err));
+    w->job = *j;
+    train_team_init(&w->team, j->comm, j->settings, j->watchdog, j->progress);
+    TRY(train_scans_init(&w->scans, j->comm, j->settings, j->dataset, err));
+    TRY(comm_agree(j->comm, list_scans(w, err), err));
+out:
+    *out = w;
+    watchdog_disarm(j->watchdog);
+    return status;
+}
+
+void train_stage_close(struct train_work *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->networks; i++)
+        free(w->metrics[i].epochs);
+    free(w->loader_scans);
+    train_scans_release(&w->scans);
+    train_team_release(&w->team);
+    free(w);
+}
+
+/* A worker's part. */
+static enum status work(struct train_work *w, enum train_stage first,
+                        enum train_stage end, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct settings *s = w->job.settings;
+    if (first == TRAIN_SEGMENT && s->train.stages[TRAIN_SEGMENT] &&
+        !strcmp(s->train.labels, "mask"))
         TRY(train_masks_prepare(w, err));
-    for (enum train_stage stage = 0; stage < TRAIN_STAGES; stage++)
+    for (enum train_stage stage = first; stage < end; stage++)
         if (s->train.stages[stage])
             TRY(train_network_run(w, stage, err));
 out:
     return status;
 }
 
-static void work_release(struct train_work *w)
+enum status train_stage_run(struct train_work *w, enum train_stage first,
+                            enum train_stage end, struct error *err)
 {
-    for (size_t i = 0; i < w->networks; i++)
-        free(w->metrics[i].epochs);
-    free(w->loader_scans);
-    train_scans_release(&w->scans);
+    enum status status = STATUS_OK;
+    const struct train_job *j = &w->job;
+    if (train_team_works(&w->team)) {
+        status = work(w, first, end, err);
+        train_team_through(&w->team);
+    } else {
+        train_team_wait(&w->team);
+    }
+    watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "the end of the training");
+    status = comm_agree(j->comm, status, err);
+    watchdog_disarm(j->watchdog);
+    return status;
 }
 
-enum status train_stage_run(const struct train_job *j, struct trainer_seconds *seconds,
-                            struct error *err)
+struct trainer_seconds train_stage_seconds(const struct train_work *w)
 {
-    enum status status;
-    struct train_team team;
-    struct train_work w = {.job = j, .team = &team};
-    const double patience = j->settings->limits.deadline_s * PATIENCE_DEADLINES;
-    watchdog_arm(j->watchdog, patience, "dividing the scans to train on");
-    train_team_init(&team, j->comm, j->settings, j->watchdog, j->progress);
-    TRY(train_scans_init(&w.scans, j->comm, j->settings, j->dataset, err));
-    status = STATUS_OK;
-    if (train_team_works(&team)) {
-        status = work(&w, err);
-        train_team_through(&team);
-    } else {
-        train_team_wait(&team);
+    return w->seconds;
+}
+
+bool train_stage_uses(const struct train_work *w, const char *seriesuid)
+{
+    size_t low = 0, high = w->scans.count;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        const struct train_scan *s = &w->scans.items[middle];
+        const int order = strcmp(seriesuid, s->seriesuid);
+        if (order == 0)
+            return s->cached && s->role != SCAN_TESTS;
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
     }
-    watchdog_arm(j->watchdog, patience, "the end of the training");
-    TRY(comm_agree(j->comm, status, err));
+    return false;
+}
+
+enum status train_stage_take_hard(struct train_work *w, const char *path,
+                                  const char *segmenter, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct tensor_file f = {.count = 0};
+    w->hard_list = path;
+    w->hard_isolated = segmenter && !segmenter[0];
+    const bool is_master = w->job.comm->rank == 0; /* one speaks for all */
+    if (!segmenter && is_master && w->job.settings->train.fold >= 0)
+        log_warning("%s does not say which scans its segmenter has seen: fold %lld is "
+                    "not isolated",
+                    path, (long long)w->job.settings->train.fold);
+    if (!segmenter || !segmenter[0])
+        return STATUS_OK;
+    TRY(tensor_file_init(&f, segmenter, err));
+    if (is_master)
+        TRY(train_check_isolation(w, &f, segmenter, err));
+    w->hard_isolated = tensor_file_is_isolated(&f);
 out:
-    *seconds = w.seconds;
-    train_team_release(&team);
-    work_release(&w);
-    watchdog_disarm(j->watchdog);
+    tensor_file_release(&f);
     return status;
 }

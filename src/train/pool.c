@@ -80,10 +80,58 @@ out:
     return status;
 }
 
+/* The diameter of a finding that nobody measured, as LUNA16's score takes it. */
+static const double unmeasured_mm = 10;
+
+static bool inside(const struct nodule_list *l, const char *seriesuid, const float xyz[3])
+{
+    size_t first, count;
+    if (!l)
+        return false;
+    nodule_list_find(l, seriesuid, &first, &count);
+    for (const struct nodule *n = l->rows + first; count > 0; n++, count--) {
+        const double radius = (n->diameter_mm < 0 ? unmeasured_mm : n->diameter_mm) / 2;
+        double squares = 0;
+        for (int i = 0; i < 3; i++)
+            squares += (xyz[i] - n->xyz[i]) * (xyz[i] - n->xyz[i]);
+        if (squares < radius * radius)
+            return true;
+    }
+    return false;
+}
+
+static bool is_false(const struct pool_lists *l, const char *seriesuid,
+                     const float xyz[3])
+{
+    for (int i = 0; i < POOL_FINDINGS; i++)
+        if (inside(l->findings[i], seriesuid, xyz))
+            return false;
+    return !inside(l->nodules, seriesuid, xyz);
+}
+
+static enum status take_found(struct filling *f, const struct pool_lists *l,
+                              const char *seriesuid, struct error *err)
+{
+    enum status status = STATUS_OK;
+    struct pool_place place;
+    size_t first, count;
+    candidate_list_find(l->found, seriesuid, &first, &count);
+    f->pool->found += count;
+    for (const struct listed_candidate *c = l->found->rows + first; count > 0;
+         c++, count--) {
+        if (!is_false(l, seriesuid, c->xyz))
+            continue;
+        if (place_of(f, (const double[]){c->xyz[0], c->xyz[1], c->xyz[2]}, &place))
+            TRY(append(f->pool, LIST_HARD, &place, err));
+        else
+            f->pool->outside++;
+    }
+out:
+    return status;
+}
+
 enum status pool_init(struct pool *p, const struct pool_scan *scans, size_t scan_count,
-                      const struct nodule_list *nodules,
-                      const struct candidate_list *candidates, bool book,
-                      struct error *err)
+                      const struct pool_lists *lists, bool book, struct error *err)
 {
     enum status status = STATUS_OK;
     *p = (struct pool){.outside = 0};
@@ -93,10 +141,12 @@ enum status pool_init(struct pool *p, const struct pool_scan *scans, size_t scan
             .pool = p, .geometry = scans[i].geometry, .scan = (int32_t)i, .book = book};
         if (!f.geometry)
             continue;
-        if (nodules)
-            TRY(take_nodules(&f, nodules, scans[i].seriesuid, err));
-        if (candidates)
-            TRY(take_candidates(&f, candidates, scans[i].seriesuid, err));
+        if (lists->nodules)
+            TRY(take_nodules(&f, lists->nodules, scans[i].seriesuid, err));
+        if (lists->candidates)
+            TRY(take_candidates(&f, lists->candidates, scans[i].seriesuid, err));
+        if (lists->found)
+            TRY(take_found(&f, lists, scans[i].seriesuid, err));
     }
 out:
     return status;

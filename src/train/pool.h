@@ -4,6 +4,9 @@
  * Nodules come from the annotations (with malignancy where the list says), non-nodules
  * from the candidates of class 0. A place outside its volume is left out and counted, and
  * a listed scan that is not among those given is left out; both are the book's crashes.
+ *
+ * Hard negatives are what somebody found in these scans (a segmenter) and lies in no
+ * listed finding: by LUNA16's rule not closer to its centre than half of its diameter.
  */
 #ifndef TRAIN_POOL_H
 #define TRAIN_POOL_H
@@ -35,15 +38,25 @@ struct pool {
     uint64_t counts[SAMPLER_LISTS];
     size_t capacities[SAMPLER_LISTS];
     uint64_t outside; /* listed places beyond their volume */
+    uint64_t found;   /* of `found` below, in these scans */
 };
 
-/* Lists may be NULL. `book`: places are found as the book does (geometry_to_index_book).
+enum { POOL_FINDINGS = 2 };
+
+/* All borrowed, any may be NULL. */
+struct pool_lists {
+    const struct nodule_list *nodules;
+    const struct candidate_list *candidates;
+    const struct candidate_list *found;
+    /* What is in none of these, beside `nodules`, makes LIST_HARD. */
+    const struct nodule_list *findings[POOL_FINDINGS];
+};
+
+/* `book`: places are found as the book does (geometry_to_index_book).
  * pool_release frees, also after a failure. Errors: STATUS_STAGE_MEMORY. Not collective:
  * a function of its arguments. */
 enum status pool_init(struct pool *p, const struct pool_scan *scans, size_t scan_count,
-                      const struct nodule_list *nodules,
-                      const struct candidate_list *candidates, bool book,
-                      struct error *err);
+                      const struct pool_lists *lists, bool book, struct error *err);
 void pool_release(struct pool *p);
 
 #endif

@@ -5,9 +5,12 @@ static const char *const list_names[SAMPLER_LISTS] = {
     [LIST_NON_NODULE] = "candidates that are no nodules",
     [LIST_MALIGNANT] = "malignant nodules",
     [LIST_BENIGN] = "benign nodules",
+    [LIST_HARD] = "hard negatives",
 };
 
-enum { NATURAL_ORDER = SAMPLER_LISTS, ORDERS };
+/* Orders of an epoch: one a list, that of both together, and, from a stream of its own,
+ * that of the hard negatives. */
+enum { NATURAL_ORDER = LIST_HARD, ORDERS };
 
 static int draws_from(const struct sampler_options *o, enum sampler_list list)
 {
@@ -17,7 +20,7 @@ static int draws_from(const struct sampler_options *o, enum sampler_list list)
     case SAMPLER_BALANCED:
         return list == LIST_NODULE || list == LIST_NON_NODULE;
     case SAMPLER_MALIGNANCY:
-        return list != LIST_NODULE;
+        return list != LIST_NODULE && list != LIST_HARD;
     case SAMPLER_MALIGNANT:
         return list == LIST_MALIGNANT || list == LIST_BENIGN;
     case SAMPLER_NODULES:
@@ -49,7 +52,10 @@ void sampler_turn(struct sampler *s, uint64_t epoch)
 {
     const struct sampler_options *o = &s->options;
     s->epoch = epoch;
-    for (int i = 0; i < SAMPLER_LISTS; i++)
+    if (o->counts[LIST_HARD])
+        permutation_init(&s->orders[LIST_HARD], o->counts[LIST_HARD], o->seed,
+                         RANDOM_HARD, epoch);
+    for (int i = 0; i < LIST_HARD; i++)
         if (o->counts[i])
             permutation_init(&s->orders[i], o->counts[i], o->seed, RANDOM_SAMPLE,
                              epoch * ORDERS + (uint64_t)i);
@@ -65,13 +71,23 @@ static struct sample place(const struct sampler *s, enum sampler_list list, uint
                            permutation_at(&s->orders[list], k % s->options.counts[list])};
 }
 
+/* Negative m of the epoch: of the first m, the share, rounded down, are hard. */
+static struct sample negative(const struct sampler *s, uint64_t m)
+{
+    const double share = s->options.counts[LIST_HARD] ? s->options.hard_share : 0;
+    const uint64_t before = (uint64_t)((double)m * share),
+                   after = (uint64_t)((double)(m + 1) * share);
+    return after > before ? place(s, LIST_HARD, before)
+                          : place(s, LIST_NON_NODULE, m - before);
+}
+
 struct sample sampler_at(const struct sampler *s, uint64_t n)
 {
     const uint64_t *counts = s->options.counts, cycle = s->options.ratio + 1;
     switch (s->options.scheme) {
     case SAMPLER_BALANCED:
         return n % cycle == 0 ? place(s, LIST_NODULE, n / cycle)
-                              : place(s, LIST_NON_NODULE, n - 1 - n / cycle);
+                              : negative(s, n - 1 - n / cycle);
     case SAMPLER_MALIGNANCY:
         return n % 2 ? place(s, LIST_MALIGNANT, n / 2)
                      : place(s, n % 4 ? LIST_NON_NODULE : LIST_BENIGN, n / 4);

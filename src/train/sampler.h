@@ -5,6 +5,9 @@
  * list has: any rank can ask for any sample, and a resumed run goes on in the middle.
  * Lists are counted through in an order of their own each epoch (base/permutation.h), and
  * begun again when they run out, as Deep Learning with PyTorch does (chapters 12 and 14).
+ *
+ * Where there are hard negatives (what a segmenter took for nodules), a share of the
+ * negatives of SAMPLER_BALANCED are of these, evenly among the others.
  */
 #ifndef TRAIN_SAMPLER_H
 #define TRAIN_SAMPLER_H
@@ -19,6 +22,7 @@ enum sampler_list {
     LIST_NON_NODULE,
     LIST_MALIGNANT,
     LIST_BENIGN,
+    LIST_HARD, /* hard negatives */
     SAMPLER_LISTS
 };
 
@@ -33,6 +37,8 @@ enum sampler_scheme {
 struct sampler_options {
     enum sampler_scheme scheme;
     uint64_t ratio; /* of SAMPLER_BALANCED: negatives a positive, at least 1 */
+    double
+        hard_share; /* of its negatives, 0 to 1: taken from LIST_HARD, if that has any */
     uint64_t seed;
     uint64_t counts[SAMPLER_LISTS]; /* entries of each list */
 };

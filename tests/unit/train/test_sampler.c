@@ -106,6 +106,46 @@ static void an_epoch_has_its_own_order_and_can_be_gone_back_to(void **state)
         assert_int_equal(sampler_at(&s, n).entry, first[n]);
 }
 
+static void a_share_of_the_negatives_is_hard(void **state)
+{
+    (void)state;
+    struct sampler s;
+    const struct sampler_options o = {.scheme = SAMPLER_BALANCED,
+                                      .ratio = 1,
+                                      .hard_share = 0.25,
+                                      .seed = 4,
+                                      .counts = {30, 70, 0, 0, 10}};
+    int others[70] = {0}, hard[10] = {0};
+    assert_int_equal(sampler_init(&s, &o, &err), STATUS_OK);
+    for (uint64_t n = 0; n < 80; n++) {
+        struct sample x = sampler_at(&s, n);
+        if (n % 2 == 0)
+            assert_int_equal(x.list, LIST_NODULE);
+        else /* every fourth negative */
+            assert_int_equal(x.list, n % 8 == 7 ? LIST_HARD : LIST_NON_NODULE);
+        others[x.list == LIST_NON_NODULE ? x.entry : 0] += x.list == LIST_NON_NODULE;
+        hard[x.list == LIST_HARD ? x.entry : 0] += x.list == LIST_HARD;
+    }
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(hard[i], 1);
+    for (int i = 0; i < 70; i++)
+        assert_true(others[i] <= 1);
+}
+
+static void without_hard_negatives_their_share_changes_nothing(void **state)
+{
+    (void)state;
+    struct sampler plain = make(SAMPLER_BALANCED, 3), shared;
+    struct sampler_options o = plain.options;
+    o.hard_share = 0.5;
+    assert_int_equal(sampler_init(&shared, &o, &err), STATUS_OK);
+    for (uint64_t n = 0; n < 200; n++) {
+        const struct sample a = sampler_at(&plain, n), b = sampler_at(&shared, n);
+        assert_int_equal(a.list, b.list);
+        assert_int_equal(a.entry, b.entry);
+    }
+}
+
 static void an_empty_list_is_refused_by_name(void **state)
 {
     (void)state;
@@ -128,6 +168,8 @@ int main(void)
         cmocka_unit_test(without_non_nodules_malignant_and_benign_take_turns),
         cmocka_unit_test(the_natural_order_takes_each_once),
         cmocka_unit_test(an_epoch_has_its_own_order_and_can_be_gone_back_to),
+        cmocka_unit_test(a_share_of_the_negatives_is_hard),
+        cmocka_unit_test(without_hard_negatives_their_share_changes_nothing),
         cmocka_unit_test(an_empty_list_is_refused_by_name),
     };
     return cmocka_run_group_tests_name("train/sampler", tests, NULL, NULL);
