@@ -16,11 +16,11 @@
 #include "base/status.h"
 #include "ct/geometry.h"
 #include "io/run_rows.h"
+#include "run/loss.h"
 
-/* What lies this close to a point belongs to it. */
-#define WHY_RADIUS_MM 5.0
-/* Or this share of the diameter of the nodule: the book's measure of a hit. */
-#define WHY_DIAMETER_SHARE 0.7
+/* What belongs to a point: the measures of the stage score. */
+#define WHY_RADIUS_MM LOSS_RADIUS_MM
+#define WHY_DIAMETER_SHARE LOSS_DIAMETER_SHARE
 
 /* Where a point left the pipeline. */
 enum why_verdict {

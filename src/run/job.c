@@ -7,7 +7,7 @@
  *   train    the workers together (train_stage.c), after a sweep that fills the cache; a
  *            sweep for hard negatives in the middle of it (job_hard.c); with a fold, what
  *            follows sees its test subset alone
- *   finish   run.h5 by all, lists by rank 0, DONE last
+ *   finish   run.h5 by all, lists by rank 0, the score (score_stage.c), DONE last
  */
 #include "run/job.h"
 
@@ -17,6 +17,7 @@
 #include "run/interrupt.h"
 #include "run/job_internal.h"
 #include "run/protocol.h"
+#include "run/score_stage.h"
 #include "run/usage.h"
 
 enum { EXIT_FAILED = 1, EXIT_QUARANTINED = 3 };
@@ -63,9 +64,17 @@ static enum status store_together(struct job *j, struct error *err)
                         clock_seconds() - j->started, err);
 }
 
-static enum status assemble(void *context, struct error *err)
+static enum status score_together(struct job *j, struct error *err)
 {
-    return store_together(context, err);
+    const struct score_job s = {
+        .comm = j->comm, .settings = j->asked, .watchdog = j->watchdog};
+    return score_stage_run(&s, err);
+}
+
+static enum status assemble(void *context, enum assemble_what what, struct error *err)
+{
+    return what == ASSEMBLE_SCORE ? score_together(context, err)
+                                  : store_together(context, err);
 }
 
 static void still_alive(void *context)
@@ -88,7 +97,7 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
     size_t quarantined;
     progress_show(j->progress, schedule_counts(j->schedule),
                   j->settings->stages.detect ? "assemble" : "prepare", true);
-    master_tell(&j->master, SAYS_ASSEMBLE, 0, NULL, 0);
+    master_tell(&j->master, SAYS_ASSEMBLE, ASSEMBLE_STORE, NULL, 0);
     TRY(store_together(j, err));
     j->ping_time = clock_seconds();
     watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
@@ -97,6 +106,11 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
         TRY(assembly_lists(&a, still_alive, j, err));
     TRY(assembly_quarantine(&j->folder, j->ledger, err));
     ledger_quarantined(j->ledger, &quarantined);
+    if (j->asked->stages.score) {
+        progress_show(j->progress, schedule_counts(j->schedule), "score", true);
+        master_tell(&j->master, SAYS_ASSEMBLE, ASSEMBLE_SCORE, NULL, 0);
+        TRY(score_together(j, err));
+    }
     *exit_code = quarantined > 0 ? EXIT_QUARANTINED : 0;
     TRY(run_folder_finish(&j->folder, *exit_code, err));
 out:
@@ -309,6 +323,20 @@ static int train(struct job *j)
                                : job_give_up(j, status, &err);
 }
 
+/* What an earlier start finished: the score may still be wanted. */
+static int go_on_from_done(struct job *j)
+{
+    struct error err;
+    int exit_code = j->folder.done_exit_code;
+    comm_share(j->comm, &exit_code, sizeof exit_code);
+    if (job_is_master(j))
+        log_info("%s is done already", j->folder.path);
+    if (!j->asked->stages.score)
+        return exit_code;
+    enum status status = score_together(j, &err);
+    return status == STATUS_OK ? exit_code : job_give_up(j, status, &err);
+}
+
 static void job_release(struct job *j)
 {
     job_close_sweep(j);
@@ -345,10 +373,7 @@ int job_run(const struct comm *c, const struct settings *s)
             log_error("%s", err.message);
         exit_code = status_exit_code(status);
     } else if (done) {
-        exit_code = j.folder.done_exit_code;
-        comm_share(c, &exit_code, sizeof exit_code);
-        if (job_is_master(&j))
-            log_info("%s is done already", j.folder.path);
+        exit_code = go_on_from_done(&j);
     } else if (s->stages.train) {
         exit_code = train(&j);
     } else {

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "run/job_internal.h"
 #include "run/protocol.h"
+#include "run/score_stage.h"
 #include "run/stage_setup.h"
 
 /* Whether there will be weights for a stage. */
@@ -41,9 +42,29 @@ static enum status check_detection(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
+/* A job that scores what another one has found. */
+static enum status check_stored(const struct settings *s, struct error *err)
+{
+    if (s->output[0] && run_folder_exit_code(s->output) < 0)
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "stages: \"score\" alone needs a finished run, and there is no "
+                         "DONE in output = %s",
+                         s->output);
+    return STATUS_OK;
+}
+
 static enum status check_settings(const struct settings *s, struct error *err)
 {
     enum status status = STATUS_OK;
+    if (s->stages.score)
+        TRY(score_stage_check(s, err));
+    if (run_folder_scores_alone(s))
+        return check_stored(s, err);
+    if (s->stages.score && !s->stages.detect)
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "stages: \"score\" needs \"detect\" beside \"%s\"; alone it "
+                         "scores a run that is done",
+                         s->stages.train ? "train" : "prepare");
     if (!s->stages.detect && !s->stages.prepare && !s->stages.train)
         return error_set(err, STATUS_JOB_CONFIG, "stages: there is nothing to do");
     if (!s->dataset.root[0] == !s->dataset.scan[0])

@@ -6,7 +6,8 @@
  * a task ALIVE (each second while at work) ─────> notes the time STOP_WANTED (it got a
  * signal)  ────────> stops everybody <──────── ORDER: a task; STOP: give up the task,
  * stay <──────── PING (to the idle): the master lives <──────── ASSEMBLE: join the
- * collective writing of run.h5 <──────── QUIT: leave, part is the exit code
+ * collective writing of run.h5, or the score (part) <──────── QUIT: leave, part is the
+ * exit code
  *
  * Every wait has a deadline: a worker that hears nothing, and a master that hears nothing
  * of a worker at work, name the other and end the job.

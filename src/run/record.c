@@ -60,21 +60,41 @@ out:
     return status;
 }
 
+/* *stored = the bytes of the slab at a position that follow its length. */
+static enum status slab_length(const uint8_t *bytes, size_t length, size_t position,
+                               uint32_t *stored, struct error *err)
+{
+    size_t left = position <= length ? length - position : 0;
+    if (left >= sizeof *stored)
+        memcpy(stored, bytes + position, sizeof *stored);
+    if (left < sizeof *stored || left - sizeof *stored < *stored)
+        return error_set(err, STATUS_JOB_FAILED, "a stored mask is damaged at byte %zu",
+                         position);
+    return STATUS_OK;
+}
+
+enum status mask_skip(const uint8_t *bytes, size_t length, size_t *position,
+                      struct error *err)
+{
+    uint32_t stored = 0;
+    enum status status = slab_length(bytes, length, *position, &stored, err);
+    if (status == STATUS_OK)
+        *position += sizeof stored + stored;
+    return status;
+}
+
 enum status mask_unpack(const uint8_t *bytes, size_t length, size_t *position,
                         uint8_t *mask, size_t voxels, struct error *err)
 {
     enum status status = STATUS_OK;
     uint8_t *bits = NULL;
-    uint32_t stored;
+    uint32_t stored = 0;
     size_t bit_bytes = (voxels + 7) / 8;
     uLongf got = bit_bytes;
 
     TRY(memory_new(bit_bytes, 1, "mask", (void **)&bits, err));
-    if (length - *position >= sizeof stored)
-        memcpy(&stored, bytes + *position, sizeof stored);
-    if (length - *position < sizeof stored ||
-        length - *position - sizeof stored < stored ||
-        uncompress(bits, &got, bytes + *position + sizeof stored, stored) != Z_OK ||
+    TRY(slab_length(bytes, length, *position, &stored, err));
+    if (uncompress(bits, &got, bytes + *position + sizeof stored, stored) != Z_OK ||
         got != bit_bytes) {
         status = error_set(err, STATUS_JOB_FAILED, "a stored mask is damaged at byte %zu",
                            *position);

@@ -83,5 +83,8 @@ enum status mask_pack(const uint8_t *mask, size_t voxels, void **out, size_t *by
  * Errors: STATUS_JOB_FAILED when the bytes are damaged. */
 enum status mask_unpack(const uint8_t *bytes, size_t length, size_t *position,
                         uint8_t *mask, size_t voxels, struct error *err);
+/* Moves *position behind the slab that begins there. Errors: as above. */
+enum status mask_skip(const uint8_t *bytes, size_t length, size_t *position,
+                      struct error *err);
 
 #endif

@@ -79,6 +79,22 @@ static enum status refuse_foreign(const struct run_folder *f, struct error *err)
     return STATUS_OK;
 }
 
+bool run_folder_scores_alone(const struct settings *s)
+{
+    return s->stages.score && !s->stages.prepare && !s->stages.train && !s->stages.detect;
+}
+
+/* Which scans a run is of may be left unsaid by a job that only scores it, not be others.
+ */
+static enum status hold_place(const struct run_folder *f, const char *key,
+                              const char *old, const char *given, struct error *err)
+{
+    if (!given[0] || !strcmp(old, given))
+        return STATUS_OK;
+    return error_set(err, STATUS_JOB_CONFIG, "output: %s is a run of %s = \"%s\", not %s",
+                     f->path, key, old, given);
+}
+
 static enum status hold_against_job(const struct run_folder *f, const char *file,
                                     const struct settings *s, struct error *err)
 {
@@ -87,6 +103,11 @@ static enum status hold_against_job(const struct run_folder *f, const char *file
     struct settings_sources sources = {.job = file};
     enum status status = STATUS_OK;
     TRY(settings_init(&old, &sources, err));
+    if (run_folder_scores_alone(s)) {
+        TRY(hold_place(f, "dataset.root", old.dataset.root, s->dataset.root, err));
+        TRY(hold_place(f, "dataset.scan", old.dataset.scan, s->dataset.scan, err));
+        goto out;
+    }
     TRY(settings_compare(&old, s, &differences, err));
     if (differences)
         status = error_set(err, STATUS_JOB_CONFIG,

@@ -105,7 +105,7 @@ enum status worker_serve(struct worker *w, struct detector *detector, int *exit_
             break;
         case SAYS_ASSEMBLE:
             /* A failure here is the failure of all; the master says how it ends. */
-            if (w->assemble(w->context, err) != STATUS_OK)
+            if (w->assemble(w->context, (enum assemble_what)m.part, err) != STATUS_OK)
                 log_warning("%s", err->message);
             break;
         case SAYS_QUIT:

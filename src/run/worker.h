@@ -10,8 +10,12 @@
 #include "config/settings.h"
 #include "run/detector.h"
 
-/* Joins the others in writing run.h5: what an ASSEMBLE message asks for. Collective. */
-typedef enum status worker_assemble(void *context, struct error *err);
+/* What an ASSEMBLE message asks for, in its part. */
+enum assemble_what { ASSEMBLE_STORE, ASSEMBLE_SCORE };
+
+/* Joins the others in writing run.h5, or in the score. Collective. */
+typedef enum status worker_assemble(void *context, enum assemble_what what,
+                                    struct error *err);
 
 struct worker {
     const struct comm *comm;

@@ -108,7 +108,8 @@ enum status bootstrap_fill(struct bootstrap_rows *r, const struct curve_input *i
     enum status status = STATUS_OK;
     struct scratch scratch;
     uint64_t nodules = 0;
-    CHECK(first <= r->resamples && count <= r->resamples - first);
+    CHECK(first >= r->first && first - r->first <= r->resamples &&
+          count <= r->resamples - (first - r->first));
     for (size_t i = 0; i < in->scan_count; i++)
         nodules += in->scans[i].nodules;
     if (nodules == 0)
@@ -117,8 +118,8 @@ enum status bootstrap_fill(struct bootstrap_rows *r, const struct curve_input *i
                          in->scan_count);
     TRY(scratch_init(&scratch, in, err));
     for (size_t i = first; i < first + count; i++)
-        fill_row(in, seed, i, &scratch, r->grid + i * BOOTSTRAP_GRID,
-                 r->summary + i * BOOTSTRAP_SUMMARY);
+        fill_row(in, seed, i, &scratch, r->grid + (i - r->first) * BOOTSTRAP_GRID,
+                 r->summary + (i - r->first) * BOOTSTRAP_SUMMARY);
 out:
     scratch_release(&scratch);
     return status;

@@ -24,9 +24,10 @@ extern const double bootstrap_points[BOOTSTRAP_POINTS];
 /* Curves of resamples, read on the grid (in float, as the official script keeps them) and
  * at the seven points. 40 kB a resample. */
 struct bootstrap_rows {
-    size_t resamples;
-    float *grid;     /* [resamples][BOOTSTRAP_GRID] */
-    double *summary; /* [resamples][BOOTSTRAP_SUMMARY] */
+    size_t first;     /* the resample of the first row: 0 where all rows are together */
+    size_t resamples; /* rows */
+    float *grid;      /* [resamples][BOOTSTRAP_GRID] */
+    double *summary;  /* [resamples][BOOTSTRAP_SUMMARY] */
 };
 
 /* Errors: STATUS_STAGE_MEMORY. */
@@ -39,8 +40,8 @@ void bootstrap_rows_release(struct bootstrap_rows *r);
 void bootstrap_weights(const struct curve_input *input, uint64_t seed, uint64_t index,
                        uint32_t *weights);
 
-/* Computes rows first .. first + count - 1. Errors: STATUS_STAGE_MEMORY;
- * STATUS_JOB_FAILED when no scan has a nodule. */
+/* Computes resamples first .. first + count - 1, which are among the rows. Errors:
+ * STATUS_STAGE_MEMORY; STATUS_JOB_FAILED when no scan has a nodule. */
 enum status bootstrap_fill(struct bootstrap_rows *r, const struct curve_input *input,
                            uint64_t seed, size_t first, size_t count, struct error *err);
 

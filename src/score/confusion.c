@@ -53,7 +53,7 @@ static enum found_as judge(const struct book_candidate *c,
     return c->malignancy >= thresholds->malignancy ? FOUND_MALIGNANT : FOUND_BENIGN;
 }
 
-static bool is_near(const struct book_candidate *c, const struct nodule *n)
+bool book_is_near(const struct book_candidate *c, const struct nodule *n)
 {
     double squared = 0;
     for (int k = 0; k < 3; k++)
@@ -68,7 +68,7 @@ void book_table_add(struct book_table *t, const struct book_candidate *candidate
     for (size_t k = 0; k < nodule_count; k++) {
         enum found_as best = FOUND_MISSED;
         for (size_t i = 0; i < candidate_count; i++)
-            if (is_near(&candidates[i], &nodules[k])) {
+            if (book_is_near(&candidates[i], &nodules[k])) {
                 enum found_as as = judge(&candidates[i], thresholds);
                 best = as > best ? as : best;
             }
@@ -77,7 +77,7 @@ void book_table_add(struct book_table *t, const struct book_candidate *candidate
     for (size_t i = 0; i < candidate_count; i++) {
         bool belongs = false;
         for (size_t k = 0; k < nodule_count && !belongs; k++)
-            belongs = is_near(&candidates[i], &nodules[k]);
+            belongs = book_is_near(&candidates[i], &nodules[k]);
         if (!belongs)
             t->cells[TRUTH_NO_NODULE][judge(&candidates[i], thresholds)]++;
     }

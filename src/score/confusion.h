@@ -55,6 +55,10 @@ struct book_thresholds {
     double nodule, malignancy; /* the book: 0.5 and 0.5 */
 };
 
+/* Whether a candidate is near enough to a nodule to belong to it: their distance is below
+ * 0.7 diameters. */
+bool book_is_near(const struct book_candidate *c, const struct nodule *n);
+
 /* Adds one scan. A candidate belongs to a nodule when their distance is below 0.7
  * diameters, to several nodules when it is near several; a nodule takes its best
  * candidate (malignant before benign before filtered), and candidates near no nodule are

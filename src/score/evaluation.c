@@ -23,6 +23,43 @@ out:
     return status;
 }
 
+static bool is_given(const char *path)
+{
+    return path && path[0];
+}
+
+/* A run without a list of scans: its own are the list. */
+static enum status list_scope(struct evaluation *e, const struct evaluation_scope *scope,
+                              struct error *err)
+{
+    enum status status = STATUS_OK;
+    TRY(memory_new(scope->count, sizeof *e->list.seriesuids, "list of scans",
+                   (void **)&e->list.seriesuids, err));
+    for (; e->list.count < scope->count; e->list.count++)
+        TRY(text_new(scope->seriesuids[e->list.count], &e->list.seriesuids[e->list.count],
+                     err));
+out:
+    return status;
+}
+
+/* Holds the list against the scope: both are sorted by bytes. */
+static void narrow(struct evaluation *e, const struct evaluation_scope *scope)
+{
+    size_t at = 0, kept = 0, listed = 0;
+    for (size_t i = 0; i < e->scan_count; i++) {
+        char *seriesuid = e->seriesuids[i];
+        while (at < scope->count && strcmp(scope->seriesuids[at], seriesuid) < 0)
+            at++;
+        bool inside = at < scope->count && strcmp(scope->seriesuids[at], seriesuid) == 0;
+        listed += inside;
+        if (inside || scope->whole)
+            e->seriesuids[kept++] = seriesuid;
+    }
+    e->left_out = e->scan_count - kept;
+    e->scan_count = kept;
+    e->unlisted = scope->count - listed;
+}
+
 static void lay_findings(struct evaluation *e)
 {
     size_t used = 0, first, count;
@@ -48,6 +85,31 @@ enum status evaluation_init(struct evaluation *e, const struct evaluation_paths 
     TRY(nodule_list_init(&e->excluded, paths->excluded, err));
     TRY(series_list_init(&e->list, paths->seriesuids, err));
     TRY(gather_scans(e, paths->seriesuids, err));
+    lay_findings(e);
+out:
+    return status;
+}
+
+enum status evaluation_init_run(struct evaluation *e,
+                                const struct evaluation_paths *paths,
+                                const struct evaluation_scope *scope, struct error *err)
+{
+    enum status status = STATUS_OK;
+    *e = (struct evaluation){0};
+    if (is_given(paths->annotations))
+        TRY(nodule_list_init(&e->included, paths->annotations, err));
+    if (is_given(paths->excluded))
+        TRY(nodule_list_init(&e->excluded, paths->excluded, err));
+    if (is_given(paths->seriesuids))
+        TRY(series_list_init(&e->list, paths->seriesuids, err));
+    else
+        TRY(list_scope(e, scope, err));
+    TRY(gather_scans(e, is_given(paths->seriesuids) ? paths->seriesuids : "the run",
+                     err));
+    narrow(e, scope);
+    if (e->scan_count == 0)
+        TRY(error_set(err, STATUS_JOB_CONFIG, "%s: names no scan of the run",
+                      paths->seriesuids));
     lay_findings(e);
 out:
     return status;

@@ -30,6 +30,8 @@ struct evaluation {
     const char *first_foreign; /* NULL: none */
     size_t with_marks;         /* listed scans that the submission has marks on */
     size_t unused_findings;    /* included annotations of scans that are not listed */
+    size_t left_out;           /* listed scans that are outside the scope */
+    size_t unlisted;           /* scans of the scope that are not listed */
 };
 
 /* Reads the three lists; scans have no marks yet. Errors as ct/lists.h; STATUS_JOB_CONFIG
@@ -42,5 +44,19 @@ enum status evaluation_init(struct evaluation *e, const struct evaluation_paths 
 void evaluation_set_marks(struct evaluation *e, const struct submission *marks);
 
 void evaluation_release(struct evaluation *e);
+
+/* What a run covered. */
+struct evaluation_scope {
+    char *const *seriesuids; /* its scans, sorted by bytes, each once; borrowed */
+    size_t count;
+    bool whole; /* the list decides; otherwise only those of its scans that the run has */
+};
+
+/* The same for a run: lists that are not given (NULL or "") are empty, a list of scans
+ * that is not given is the scope's. Errors as above; STATUS_JOB_CONFIG too when no scan
+ * is left to score. */
+enum status evaluation_init_run(struct evaluation *e,
+                                const struct evaluation_paths *paths,
+                                const struct evaluation_scope *scope, struct error *err);
 
 #endif

@@ -37,12 +37,12 @@ static double cut_of(const struct scored_scan *scan)
     return heap[0];
 }
 
-static int hits(const struct mark *m, const struct nodule *n)
+bool match_lies_in(const double xyz[3], const struct nodule *n)
 {
     double diameter = n->diameter_mm < 0 ? MATCH_UNMEASURED_MM : n->diameter_mm;
     double radius = diameter / 2.0, squared = 0;
     for (int k = 0; k < 3; k++)
-        squared += (n->xyz[k] - m->xyz[k]) * (n->xyz[k] - m->xyz[k]);
+        squared += (n->xyz[k] - xyz[k]) * (n->xyz[k] - xyz[k]);
     return squared < radius * radius;
 }
 
@@ -53,7 +53,7 @@ static size_t match_nodule(const struct scored_scan *scan, const struct nodule *
 {
     size_t best = MATCH_MISSED, found = 0;
     for (size_t i = 0; i < scan->mark_count; i++) {
-        if (verdicts[i] == MARK_CUT || !hits(&scan->marks[i], n))
+        if (verdicts[i] == MARK_CUT || !match_lies_in(scan->marks[i].xyz, n))
             continue;
         if (verdicts[i] == MARK_DOUBLE)
             counts->shared++;
@@ -89,7 +89,7 @@ static void match_excluded(const struct scored_scan *scan, uint8_t *verdicts,
         if (verdicts[i] != MARK_FALSE)
             continue;
         for (size_t k = 0; k < scan->excluded_count && verdicts[i] == MARK_FALSE; k++)
-            if (hits(&scan->marks[i], &scan->excluded[k]))
+            if (match_lies_in(scan->marks[i].xyz, &scan->excluded[k]))
                 verdicts[i] = MARK_EXCLUDED;
         counts->excluded += verdicts[i] == MARK_EXCLUDED;
         counts->false_positives += verdicts[i] == MARK_FALSE;

@@ -61,6 +61,9 @@ struct match_counts {
     int64_t shared;          /* hits of a mark beyond its first nodule */
 };
 
+/* Whether a point (mm) lies in a finding, by the rules above. */
+bool match_lies_in(const double xyz[3], const struct nodule *n);
+
 /* Matches one scan. verdicts[mark_count] and best[included_count] are filled: what became
  * of each mark, and the most probable mark of each nodule (the first of equals) or
  * MATCH_MISSED. Adds to *counts. */

@@ -297,8 +297,8 @@ static void a_stage_of_another_version_is_refused_as_such(void **state)
                        "stages: \"detect\" is given twice");
     assert_job_refused("stages = ();", 1, "stages = [ ... ]: must be a list of stages");
     assert_job_refused("stages = [1];", 1, "stages = [ ... ]: must be a list of stages");
-    assert_set_refused("stages=[\"score\"]",
-                       "stages: this version has no stage \"score\"");
+    assert_set_refused("stages=[\"report\"]",
+                       "stages: this version has no stage \"report\"");
 }
 
 static void every_type_can_be_set_on_the_command_line(void **state)
