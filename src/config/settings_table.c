@@ -169,8 +169,8 @@ const struct key keys[] = {
      .help = "classify: also learn from what a segmenter wrongly finds in the scans "
              "trained on; \"own\": what this job's finds, or the candidates.csv of a "
              "run"},
-    {"train.hard_share", KEY_NUMBER, KEY_BINDS, AT(train.hard_share), "0.5",
-     RANGE(0, 1), .help = "of the non-nodules that the classifier learns from: hard ones"},
+    {"train.hard_share", KEY_NUMBER, KEY_BINDS, AT(train.hard_share), "0.5", RANGE(0, 1),
+     .help = "of the non-nodules that the classifier learns from: hard ones"},
     TRAIN_KEYS("train", train.all),
     TRAIN_KEYS("train.segment", train.stage[TRAIN_SEGMENT]),
     TRAIN_KEYS("train.classify", train.stage[TRAIN_CLASSIFY]),
@@ -197,7 +197,7 @@ const struct key keys[] = {
     {"limits.quarantine", KEY_NUMBER, 0, AT(limits.quarantine), "0.05", RANGE(0, 1e9),
      .help = "bad scans that a job puts up with: a count, or a fraction when below 1"},
     {"limits.memory_gb", KEY_NUMBER, 0, AT(limits.memory_gb), "1.0", RANGE(0.001, 1e6),
-     .help = "for the voxels that a rank holds at once"},
+     .help = "for what a rank holds at once: voxels, or the batches of a training"},
     {"limits.deadline_s", KEY_NUMBER, 0, AT(limits.deadline_s), "600", RANGE(0.1, 1e7),
      .help = "longest wait for a file or another rank, in seconds"},
 

@@ -73,6 +73,8 @@ void survey_release(struct survey *v)
         free(v->lists[i].error);
     for (int i = 0; i < 3; i++)
         free(v->weights[i].error);
+    for (int i = 0; i < TRAIN_STAGES; i++)
+        free(v->room.training[i].error);
     free(v->reasons);
     free(v->facts);
     free(v->missing);

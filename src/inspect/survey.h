@@ -96,6 +96,15 @@ struct survey_weights {
         workspace_bytes; /* a thread, for the largest slice of the data set */
 };
 
+/* What training a network takes (run/train_memory.h). */
+struct survey_training {
+    const char *stage; /* NULL: not trained */
+    char *error;       /* why it cannot be, NULL */
+    int64_t batch, sample_bytes;
+    int64_t alone_bytes; /* of one worker alone */
+    int64_t workers;     /* that keep within limits.memory_gb; 0: none do */
+};
+
 struct survey_room {
     const char *output; /* "": not given */
     char *folder;       /* output, or the nearest folder above it that is there */
@@ -110,6 +119,8 @@ struct survey_room {
     /* Stage prepare; "" without it. */
     const char *cache;
     int64_t cache_bytes, cache_free_bytes; /* at most, for all scans; -1: not known */
+    double memory_gb;                      /* limits.memory_gb */
+    struct survey_training training[TRAIN_STAGES];
 };
 
 struct survey {

@@ -181,6 +181,22 @@ static json_t *room(const struct survey_room *r)
         count(r->too_large), "cache_bytes", count(r->cache_bytes));
 }
 
+static json_t *training(const struct survey_room *r)
+{
+    json_t *all = json_array();
+    for (int i = 0; i < TRAIN_STAGES; i++) {
+        const struct survey_training *t = &r->training[i];
+        if (t->stage)
+            json_array_append_new(
+                all, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "stage", t->stage,
+                               "error", text(t->error), "batch", count(t->batch),
+                               "sample_bytes", count(t->sample_bytes), "alone_bytes",
+                               count(t->alone_bytes), "workers_needed",
+                               count(t->workers)));
+    }
+    return all;
+}
+
 enum status survey_print_json(const struct survey *v, FILE *out, struct error *err)
 {
     json_t *root =
@@ -192,6 +208,8 @@ enum status survey_print_json(const struct survey *v, FILE *out, struct error *e
                   "weights", weights(v), "exit_code", survey_exit_code(v));
     if (root)
         json_object_set_new(root, "room", room(&v->room));
+    if (root)
+        json_object_set_new(root, "training", training(&v->room));
     bool written = root && !json_dumpf(root, out, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     json_decref(root);
     fputc('\n', out);

@@ -276,6 +276,33 @@ static void print_cache_room(const struct survey_room *r, FILE *out)
     fputc('\n', out);
 }
 
+static void print_training(const struct survey_room *r, FILE *out)
+{
+    char a[BYTES_TEXT], b[BYTES_TEXT];
+    for (int i = 0; i < TRAIN_STAGES; i++) {
+        const struct survey_training *t = &r->training[i];
+        if (!t->stage)
+            continue;
+        fprintf(out, "train        %s: ", t->stage);
+        if (t->error) {
+            fprintf(out, "cannot be trained: %s\n", t->error);
+            continue;
+        }
+        fprintf(out, "batches of %lld take %s on one worker, %s a sample of its share",
+                (long long)t->batch, bytes_text(t->alone_bytes, a),
+                bytes_text(t->sample_bytes, b));
+        if (t->workers == 0)
+            fprintf(out, "; MORE than limits.memory_gb = %g on any number\n",
+                    r->memory_gb);
+        else if (t->workers > 1)
+            fprintf(out,
+                    "; limits.memory_gb = %g needs %lld workers or a smaller batch\n",
+                    r->memory_gb, (long long)t->workers);
+        else
+            fputc('\n', out);
+    }
+}
+
 static void print_room(const struct survey_room *r, FILE *out)
 {
     char a[BYTES_TEXT], b[BYTES_TEXT];
@@ -318,5 +345,6 @@ void survey_print(const struct survey *v, FILE *out)
     for (int i = 0; i < 3; i++)
         print_weights(&v->weights[i], out);
     print_room(&v->room, out);
+    print_training(&v->room, out);
     print_cache_room(&v->room, out);
 }

@@ -6,6 +6,7 @@
 #include "inspect/survey.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
+#include "run/train_memory.h"
 
 static int64_t round_up(int64_t n, int64_t step)
 {
@@ -181,6 +182,33 @@ static void estimate_memory(struct survey *v, const struct settings *s)
         estimate_search(v, s);
 }
 
+static enum status measure_training(struct survey *v, const struct settings *s,
+                                    struct error *err)
+{
+    const int threads = s->compute.threads > 0 ? (int)s->compute.threads : 1;
+    v->room.memory_gb = s->limits.memory_gb;
+    for (enum train_stage i = 0; i < TRAIN_STAGES; i++) {
+        struct survey_training *t = &v->room.training[i];
+        struct train_memory m;
+        struct error bad;
+        if (!s->stages.train || !s->train.stages[i])
+            continue;
+        t->stage = train_stage_name(i);
+        enum status status = train_memory_init(&m, s, i, isa_best(), threads, &bad);
+        if (status != STATUS_OK) {
+            status = text_new(bad.message, &t->error, err);
+            if (status != STATUS_OK)
+                return status;
+            continue;
+        }
+        t->batch = m.batch;
+        t->sample_bytes = m.sample_bytes;
+        t->alone_bytes = train_memory_bytes(&m, 1);
+        t->workers = train_memory_workers(&m, s->limits.memory_gb * 1e9);
+    }
+    return STATUS_OK;
+}
+
 enum status survey_measure_room(struct survey *v, const struct settings *s,
                                 struct error *err)
 {
@@ -188,6 +216,7 @@ enum status survey_measure_room(struct survey *v, const struct settings *s,
     TRY(check_weights(v, s, err));
     TRY(measure_disk(v, s, err));
     TRY(measure_cache(v, s, err));
+    TRY(measure_training(v, s, err));
     estimate_memory(v, s);
 out:
     return status;

@@ -10,6 +10,7 @@
 #include "run/protocol.h"
 #include "run/score_stage.h"
 #include "run/stage_setup.h"
+#include "run/train_memory.h"
 
 /* Whether there will be weights for a stage. */
 static bool has_weights(const struct settings *s, enum train_stage stage,
@@ -290,6 +291,10 @@ enum status job_begin(struct job *j, bool *done, struct error *err)
     uint8_t ended = job_is_master(j) && j->folder.done;
     comm_share(j->comm, &ended, sizeof ended);
     *done = ended;
+    if (!ended && j->asked->stages.train && (j->comm->rank > 0 || j->comm->size == 1))
+        status = train_memory_check(j->asked, j->isa, j->threads,
+                                    j->comm->size > 1 ? j->comm->size - 1 : 1, err);
+    TRY(comm_agree(j->comm, status, err));
 out:
     watchdog_disarm(j->watchdog);
     return status;

@@ -6,11 +6,22 @@
 #ifndef RUN_TRAIN_INTERNAL_H
 #define RUN_TRAIN_INTERNAL_H
 
+#include "run/train_memory.h"
 #include "run/train_metrics.h"
 #include "run/train_recipe.h"
 #include "run/train_scans.h"
 #include "run/train_stage.h"
 #include "run/train_team.h"
+
+/* Samples of a validation that a rank takes at a time. */
+enum { VALIDATION_SAMPLES = 16 };
+
+/* Threads that make examples beside those that compute. */
+static inline int train_readers(int threads)
+{
+    enum { COMPUTERS_A_READER = 4 };
+    return 1 + threads / COMPUTERS_A_READER;
+}
 
 /* All networks of a job; of the master the scans alone. */
 struct train_work {
@@ -70,6 +81,12 @@ enum status train_model_binding(struct train_network *n, struct error *err);
 
 /* The model file, by the first worker. Not collective. */
 enum status train_model_write(struct train_network *n, struct error *err);
+
+/* How a network's gradients are computed; `samples` is left open. */
+struct training_options train_training_options(const struct settings *s,
+                                               const struct network *n,
+                                               const struct train_recipe *r, enum isa isa,
+                                               int threads);
 
 /* Trains one network. Collective over the workers. */
 enum status train_network_run(struct train_work *w, enum train_stage stage,

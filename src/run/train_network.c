@@ -10,40 +10,29 @@
 #include "run/stage_setup.h"
 #include "run/train_internal.h"
 
-enum { COMPUTERS_A_READER = 4, VALIDATION_SAMPLES = 16 };
-
 /* ---- making it ---- */
 
-static enum status open_network(struct train_network *n, struct error *err)
+struct training_options train_training_options(const struct settings *s,
+                                               const struct network *n,
+                                               const struct train_recipe *r, enum isa isa,
+                                               int threads)
 {
-    enum status status;
-    const struct settings *s = n->work->job.settings;
-    const char *given = n->stage == TRAIN_SEGMENT    ? s->segment.network
-                        : n->stage == TRAIN_CLASSIFY ? s->classify.network
-                                                     : s->malignancy.network;
-    char *path = NULL;
-    if (!given[0] && n->stage == TRAIN_MALIGNANCY)
-        given = s->classify.network;
-    TRY(stage_network_path(given[0] ? given : train_stage_network(n->stage), &path, err));
-    TRY(network_init(&n->network, path, err));
-    TRY(train_recipe_init(s, n->stage, &n->network, &n->recipe, err));
-out:
-    free(path);
-    return status;
+    return (struct training_options){.isa = isa,
+                                     .algorithm = stage_algorithm(s),
+                                     .threads = threads,
+                                     .loss = r->loss,
+                                     .frozen_layers =
+                                         r->depth ? fine_tuning_layer(n, r->depth) : 0,
+                                     .frozen_norms_adapt = r->example.book};
 }
 
 static enum status make_training(struct train_network *n, struct error *err)
 {
     const struct train_job *j = &n->work->job;
     const struct train_recipe *r = &n->recipe;
-    const struct training_options o = {
-        .isa = j->isa,
-        .algorithm = stage_algorithm(j->settings),
-        .threads = j->threads,
-        .samples = (int)team_share_most(&n->work->team.team, r->batch),
-        .loss = r->loss,
-        .frozen_layers = r->depth ? fine_tuning_layer(&n->network, r->depth) : 0,
-        .frozen_norms_adapt = r->example.book};
+    struct training_options o =
+        train_training_options(j->settings, &n->network, r, j->isa, j->threads);
+    o.samples = (int)team_share_most(&n->work->team.team, r->batch);
     return training_new(&n->network, r->input, &o, &n->training, err);
 }
 
@@ -61,7 +50,7 @@ static enum status make_loaders(struct train_network *n, struct error *err)
         .scans = w->loader_scans,
         .scan_count = w->scans.count,
         .pool = &n->training_pool,
-        .threads = 1 + w->job.threads / COMPUTERS_A_READER,
+        .threads = train_readers(w->job.threads),
         .samples = (int)team_share_most(&w->team.team, n->recipe.batch),
         .deadline_s = s->limits.deadline_s};
     TRY(loader_new(&o, &n->loader, err));
@@ -82,7 +71,7 @@ static enum status prepare(struct train_network *n, struct error *err)
     const long long fold = (long long)w->job.settings->train.fold;
     snprintf(n->name, sizeof n->name, fold < 0 ? "%s" : "%s-fold%lld",
              train_stage_name(n->stage), fold);
-    TRY(open_network(n, err));
+    TRY(train_network_describe(w->job.settings, n->stage, &n->network, &n->recipe, err));
     TRY(make_training(n, err));
     if (w->team.team.rank == 0)
         TRY(train_model_begin(n, err));
