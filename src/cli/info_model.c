@@ -8,12 +8,13 @@
 #include "tensor/isa.h"
 
 /* The size to plan or to show shapes for: as asked for, else the network's crop, else a
- * CT slice. */
+ * CT slice or the block that a CT of 300 slices is done in. */
 static void choose_size(const struct info_options *o, const int64_t crop[3],
                         int dimensions, int64_t size[3])
 {
-    static const int64_t slice[3] = {1, 512, 512};
-    const int64_t *chosen = o->size[0] ? o->size : crop[0] ? crop : slice;
+    static const int64_t slice[3] = {1, 512, 512}, block[3] = {40, 116, 116};
+    const int64_t *any = dimensions == 2 ? slice : block;
+    const int64_t *chosen = o->size[0] ? o->size : crop[0] ? crop : any;
     memcpy(size, chosen, 3 * sizeof *size);
     if (dimensions == 2 && !o->size[0])
         size[0] = 1;

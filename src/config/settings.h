@@ -31,7 +31,7 @@ struct train_settings {
     char *schedule; /* "auto", "constant", "step", "cosine" */
     double warmup;  /* epochs */
     double momentum, weight_decay, clip;
-    char *loss;    /* "auto", "cross-entropy", "focal", "bce", "dice" */
+    char *loss;    /* "auto", "cross-entropy", "focal", "bce", "dice", "dice-bce" */
     char *augment; /* "auto", "none", "flip", "rigid", "full" */
     int64_t ratio;
     int64_t validate_every, validate_samples, patience;

@@ -36,13 +36,13 @@
     {group ".clip", KEY_NUMBER, KEY_BINDS, AT(at.clip), "-1", RANGE(-1, 1e9),            \
      .help = "the longest gradient; 0: any; -1: by mode and stage"},                     \
     {group ".loss", KEY_CHOICE, KEY_BINDS, AT(at.loss), "auto",                          \
-     ONE_OF("auto", "cross-entropy", "focal", "bce", "dice"),                            \
+     ONE_OF("auto", "cross-entropy", "focal", "bce", "dice", "dice-bce"),                \
      .help = "what is made small"},                                                      \
     {group ".augment", KEY_CHOICE, KEY_BINDS, AT(at.augment), "auto",                    \
      ONE_OF("auto", "none", "flip", "rigid", "full"),                                    \
      .help = "flip: and turned; rigid: also moved and made noisy; full: also stretched"},\
     {group ".ratio", KEY_INTEGER, KEY_BINDS, AT(at.ratio), "0", RANGE(0, 1000),          \
-     .help = "classify: non-nodules a nodule; 0: by mode and stage"},                    \
+     .help = "classify and 3D segmenters: non-nodules a nodule; 0: by mode and stage"},  \
     {group ".validate_every", KEY_INTEGER, KEY_BINDS, AT(at.validate_every), "-1",       \
      RANGE(-1, 1e5),                                                                     \
      .help = "epochs between validations, beside the first and last; 0: none; -1: by "   \

@@ -113,6 +113,8 @@ struct survey_room {
         heatmap_bytes; /* that the job's heatmaps would take; 0 without store.heatmaps */
     int64_t voxel_bytes;  /* the most that a rank holds at once */
     int64_t thread_bytes; /* the most that a thread works in */
+    /* A segmenter in 3D (else 0): what it holds for all threads, slices that it reads. */
+    int64_t block_bytes, block_slices;
     /* segment.method "threshold": good scans that do not fit limits.memory_gb whole, and
      * what the largest scan takes. */
     int64_t too_large, whole_bytes;

@@ -7,15 +7,38 @@
 #include "run/record.h"
 #include "run/stage_setup.h"
 #include "run/train_memory.h"
+#include "stage/segment_blocks.h"
 
 static int64_t round_up(int64_t n, int64_t step)
 {
     return (n + step - 1) / step * step;
 }
 
-/* Workspace of one thread: a segmenter's for the largest slice, a classifier's for its
- * crop. */
-static enum status measure_workspace(const struct survey *v, const struct model *m,
+/* A segmenter of blocks, for a volume of the largest slices with as many of them as the
+ * largest scan would have. */
+static enum status measure_blocks(struct survey *v, const struct model *m,
+                                  const struct model_plan_options *options,
+                                  struct survey_weights *w, struct error *err)
+{
+    const int64_t *slice = v->headers.largest_slice, plane = slice[0] * slice[1];
+    struct block_segmenter_needs needs;
+    if (plane == 0)
+        return STATUS_OK; /* no volume could be read */
+    const int64_t size[3] = {(v->headers.largest_voxels + plane - 1) / plane, slice[0],
+                             slice[1]};
+    enum status status =
+        block_segmenter_measure(m, size, BLOCK_SLICES, options, &needs, err);
+    if (status != STATUS_OK)
+        return status;
+    w->workspace_bytes = needs.thread_bytes;
+    v->room.block_bytes = needs.bytes;
+    v->room.block_slices = needs.slices;
+    return STATUS_OK;
+}
+
+/* Workspace of one thread: a segmenter's for the largest slice or for a block, a
+ * classifier's for its crop. */
+static enum status measure_workspace(struct survey *v, const struct model *m,
                                      enum conv_algorithm algorithm,
                                      struct survey_weights *w, struct error *err)
 {
@@ -23,6 +46,8 @@ static enum status measure_workspace(const struct survey *v, const struct model 
     struct model_plan *plan;
     int64_t size[3], step = model_divisor(m);
     model_crop(m, size);
+    if (w == &v->weights[0] && model_dimensions(m) == 3)
+        return measure_blocks(v, m, &options, w, err);
     if (model_dimensions(m) == 2) {
         size[0] = 1;
         for (int k = 0; k < 2; k++)
@@ -39,7 +64,7 @@ static enum status measure_workspace(const struct survey *v, const struct model 
     return STATUS_OK;
 }
 
-static enum status open_weights(const struct survey *v, const char *network,
+static enum status open_weights(struct survey *v, const char *network,
                                 enum conv_algorithm algorithm, struct survey_weights *w,
                                 struct error *err)
 {
@@ -172,9 +197,12 @@ static void estimate_memory(struct survey *v, const struct settings *s)
     struct survey_room *r = &v->room;
     int64_t plane = v->headers.largest_slice[0] * v->headers.largest_slice[1];
     int64_t whole = v->headers.largest_voxels * (int64_t)sizeof(float);
-    int64_t window = plane * (SLAB_SLICES + CONTEXT_SLICES) * (int64_t)sizeof(float);
+    const bool blocks = r->block_bytes > 0;
+    int64_t slices = blocks ? r->block_slices : SLAB_SLICES + CONTEXT_SLICES;
+    int64_t window = plane * slices * (int64_t)sizeof(float);
     r->voxel_bytes = (double)whole <= s->limits.memory_gb * 1e9 ? whole : window;
-    r->voxel_bytes += plane * SLAB_SLICES * MASK_BYTES;
+    r->voxel_bytes += plane * (blocks ? BLOCK_SLICES : SLAB_SLICES) * MASK_BYTES;
+    r->voxel_bytes += r->block_bytes;
     for (int i = 0; i < 3; i++)
         if (v->weights[i].workspace_bytes > r->thread_bytes)
             r->thread_bytes = v->weights[i].workspace_bytes;

@@ -9,6 +9,7 @@ static const char *const names[] = {
     [LOSS_FOCAL] = "focal",
     [LOSS_BCE] = "bce",
     [LOSS_DICE] = "dice",
+    [LOSS_DICE_BCE] = "dice-bce",
 };
 
 enum { LOSS_KINDS = sizeof names / sizeof names[0] };
@@ -31,7 +32,8 @@ enum status loss_parse(const char *name, enum loss_kind *out, struct error *err)
             return STATUS_OK;
         }
     return error_set(err, STATUS_JOB_CONFIG,
-                     "unknown loss \"%s\" (cross-entropy, focal, bce or dice)", name);
+                     "unknown loss \"%s\" (cross-entropy, focal, bce, dice or dice-bce)",
+                     name);
 }
 
 bool loss_takes_logits(enum loss_kind k)
@@ -156,9 +158,38 @@ static double dice(const struct loss *l, const struct view *output, const float 
     return 1 - whole_share + l->overlap_weight * (1 - part_share);
 }
 
+/* d(p, t) of p = sigmoid(x); its gradient is added to what stands there. Nothing where
+ * the target is empty: a network that says no everywhere would be right at once there,
+ * which is the first thing that it learns, and the last. */
+static double add_overlap(const struct view *output, const float *target, double factor,
+                          const struct view *gradient)
+{
+    double p_sum = 0, t_sum = 0, pt = 0;
+    EACH_VALUE({
+        const double p = 1 / (1 + same_exp(-x));
+        p_sum += p;
+        t_sum += t;
+        pt += p * t;
+        (void)g;
+    });
+    if (t_sum == 0)
+        return 0;
+    const double whole = p_sum + t_sum + 1, share = (2 * pt + 1) / whole;
+    EACH_VALUE({
+        const double e = same_exp(-fabs(x));
+        const double slope = e / ((1 + e) * (1 + e));
+        *g = (float)((double)*g + factor * slope * (share - 2 * t) / whole);
+    });
+    return 1 - share;
+}
+
 double loss_of_map(const struct loss *l, const struct view *output, const float *target,
                    double factor, const struct view *gradient)
 {
-    return l->kind == LOSS_DICE ? dice(l, output, target, factor, gradient)
-                                : binary_mean(l, output, target, factor, gradient);
+    if (l->kind == LOSS_DICE)
+        return dice(l, output, target, factor, gradient);
+    double sum = binary_mean(l, output, target, factor, gradient);
+    if (l->kind == LOSS_DICE_BCE)
+        sum += add_overlap(output, target, factor, gradient);
+    return sum;
 }

@@ -13,6 +13,9 @@
  *   bce            the mean over voxels of the binary cross-entropy with the target
  *   dice           d(p, t) + overlap_weight * d(p t, t),
  *                  d(p, t) = 1 - (2 sum p t + 1) / (sum p + sum t + 1)
+ *   dice-bce       bce, and d(p, t) where t is not empty: bce brings down the many
+ *                  voxels of background at once, d weighs the few others (as in Isensee
+ *                  et al., "nnU-Net", 2021)
  *
  * All but dice take the numbers before the last sigmoid or softmax, where their gradients
  * are exact; dice takes probabilities. Sums are in double and in the order of the voxels.
@@ -25,7 +28,7 @@
 #include "base/status.h"
 #include "tensor/view.h"
 
-enum loss_kind { LOSS_CROSS_ENTROPY, LOSS_FOCAL, LOSS_BCE, LOSS_DICE };
+enum loss_kind { LOSS_CROSS_ENTROPY, LOSS_FOCAL, LOSS_BCE, LOSS_DICE, LOSS_DICE_BCE };
 
 struct loss {
     enum loss_kind kind;
@@ -37,7 +40,7 @@ struct loss {
 /* The kind with the usual numbers. */
 struct loss loss_make(enum loss_kind kind);
 
-/* "cross-entropy", "focal", "bce", "dice". */
+/* "cross-entropy", "focal", "bce", "dice", "dice-bce". */
 const char *loss_name(enum loss_kind k);
 /* Errors: STATUS_JOB_CONFIG for an unknown name. */
 enum status loss_parse(const char *name, enum loss_kind *out, struct error *err);

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "run/detector_internal.h"
+#include "run/record.h"
 #include "run/stage_setup.h"
 #include "stage/diagnose.h"
 #include "stage/group.h"
@@ -49,6 +50,21 @@ static enum status open_classifier(const char *stage, const char *network,
     return status;
 }
 
+/* Whether the segmenter can be one, found before any scan is read. */
+static enum status check_segmenter(const struct detector *d, struct error *err)
+{
+    static const int64_t smallest[3] = {BLOCK_LEAST_DEPTH, BLOCK_LEAST_SIDE,
+                                        BLOCK_LEAST_SIDE};
+    struct block_segmenter_needs needs;
+    if (model_dimensions(d->segment_model) == 2)
+        return STATUS_OK;
+    const enum status status = block_segmenter_measure(
+        d->segment_model, smallest, BLOCK_SLICES, &d->plan, &needs, err);
+    if (status != STATUS_OK)
+        error_prefix(err, "segment.weights: %s", d->settings->segment.weights);
+    return status;
+}
+
 static enum status open_models(struct detector *d, struct error *err)
 {
     const struct settings *s = d->settings;
@@ -58,13 +74,7 @@ static enum status open_models(struct detector *d, struct error *err)
     if (stage_uses_network(s)) {
         TRY(stage_model_open("segment", s->segment.network, s->segment.weights,
                              &d->segment_model, err));
-        if (model_dimensions(d->segment_model) != 2) {
-            status = error_set(err, STATUS_JOB_CONFIG,
-                               "segment.weights: %s: network %s works in 3D; a segmenter "
-                               "of slices is needed",
-                               s->segment.weights, model_name(d->segment_model));
-            goto out;
-        }
+        TRY(check_segmenter(d, err));
     }
     if (stage_uses_list(s)) {
         TRY(candidate_list_init(&d->listed, s->dataset.candidates, err));
@@ -132,6 +142,7 @@ void detector_free(struct detector *d)
     scan_reader_free(d->reader);
     cache_close(d->cache);
     segmenter_free(d->segmenter);
+    block_segmenter_free(d->block_segmenter);
     classifier_free(d->classifier);
     classifier_free(d->malignancy);
     model_free(d->segment_model);
@@ -187,6 +198,13 @@ int detector_fold(const struct detector *d)
         first = false;
     }
     return fold;
+}
+
+int64_t detector_segment_slices(const struct detector *d)
+{
+    if (!d->segment_model)
+        return 0;
+    return model_dimensions(d->segment_model) == 2 ? SLAB_SLICES : BLOCK_SLICES;
 }
 
 const double *detector_timings(const struct detector *d)

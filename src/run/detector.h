@@ -76,6 +76,9 @@ int detector_fold(const struct detector *d);
 enum status detector_do(struct detector *d, const struct order *o, void **payload,
                         size_t *bytes, const char **stage, struct error *err);
 
+/* Slices of a task of segmentation, as the model has it; 0: nothing is segmented. */
+int64_t detector_segment_slices(const struct detector *d);
+
 /* TIMING_COUNT seconds. */
 const double *detector_timings(const struct detector *d);
 

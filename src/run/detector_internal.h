@@ -1,6 +1,7 @@
 /*
- * What the two halves of the detector share: detector.c makes it and says what it is,
- * detector_tasks.c does the tasks.
+ * What the parts of the detector share: detector.c makes it and says what it is,
+ * detector_tasks.c does the tasks, of which detector_segment.c segments and
+ * detector_prepare.c fills the cache.
  */
 #ifndef RUN_DETECTOR_INTERNAL_H
 #define RUN_DETECTOR_INTERNAL_H
@@ -13,7 +14,7 @@
 #include "run/detector.h"
 #include "run/scan_reader.h"
 #include "stage/classify.h"
-#include "stage/segment.h"
+#include "stage/segment_blocks.h"
 
 struct detector {
     const struct settings *settings;
@@ -29,14 +30,31 @@ struct detector {
     struct candidate_list listed;
     struct hash128 listed_content;
     struct classifier *classifier, *malignancy;
-    struct segmenter *segmenter; /* for slices of segmenter_size */
-    int64_t segmenter_size[2];
+    struct segmenter *segmenter; /* 2D, for slices of segmenter_size[1], [2] */
+    struct block_segmenter *block_segmenter; /* 3D, for volumes of segmenter_size */
+    int64_t segmenter_size[3];
+    int64_t segmenter_scan; /* of the dataset: what block_segmenter did last */
     double timings[TIMING_COUNT];
 };
 
 /* TASK_PREPARE, of the scan that the reader has open. */
 enum status detector_prepare(struct detector *d, const struct order *o, void **payload,
                              size_t *bytes, struct error *err);
+
+/* TASK_SEGMENT, of the scan that the reader has open. */
+enum status detector_segment(struct detector *d, const struct order *o, void **payload,
+                             size_t *bytes, struct error *err);
+
+/* Slices that do not fit the memory that was allowed are refused before reading:
+ * STATUS_ITEM_LIMIT. */
+enum status detector_check_memory(const struct detector *d, const char *path,
+                                  const struct geometry *g, int64_t slices,
+                                  struct error *err);
+
+static inline int64_t detector_clamp(int64_t v, int64_t low, int64_t high)
+{
+    return v < low ? low : v > high ? high : v;
+}
 
 static inline bool detector_is_book(const struct settings *s)
 {

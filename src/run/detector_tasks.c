@@ -52,35 +52,9 @@ out:
     return status;
 }
 
-static enum status make_segmenter(struct detector *d, const struct geometry *g,
+enum status detector_check_memory(const struct detector *d, const char *path,
+                                  const struct geometry *g, int64_t slices,
                                   struct error *err)
-{
-    enum status status = STATUS_OK;
-    if (d->segmenter && d->segmenter_size[0] == g->size[1] &&
-        d->segmenter_size[1] == g->size[2])
-        return STATUS_OK;
-    struct segment_options o = {.plan = d->plan,
-                                .threshold = d->settings->segment.threshold,
-                                .threads = d->threads};
-    segmenter_free(d->segmenter);
-    d->segmenter = NULL;
-    TRY(segmenter_new(d->segment_model, g->size[1], g->size[2], &o, &d->segmenter, err));
-    d->segmenter_size[0] = g->size[1];
-    d->segmenter_size[1] = g->size[2];
-out:
-    return status;
-}
-
-static int64_t clamp(int64_t v, int64_t low, int64_t high)
-{
-    return v < low ? low : v > high ? high : v;
-}
-
-/* Slabs of very large slices do not fit the memory that was allowed: refused before
- * reading. */
-static enum status check_memory(const struct detector *d, const char *path,
-                                const struct geometry *g, int64_t slices,
-                                struct error *err)
 {
     double gb =
         (double)g->size[1] * (double)g->size[2] * (double)slices * sizeof(float) * 1e-9;
@@ -94,62 +68,6 @@ static enum status check_memory(const struct detector *d, const char *path,
     return STATUS_OK;
 }
 
-static enum status write_heatmap(const struct detector *d, const struct order *o,
-                                 const float *heatmap, size_t voxels, struct error *err)
-{
-    char *path;
-    enum status status =
-        heatmap_slab_path(d->heatmap_folder, o->seriesuid, o->task.part, &path, err);
-    if (status != STATUS_OK)
-        return status;
-    status = file_write(path, (const char *)heatmap, voxels * sizeof *heatmap, err);
-    free(path);
-    return status;
-}
-
-static enum status do_segment(struct detector *d, const struct order *o, void **payload,
-                              size_t *bytes, struct error *err)
-{
-    enum status status = STATUS_OK;
-    const struct geometry *g = scan_reader_geometry(d->reader);
-    size_t plane = (size_t)g->size[1] * (size_t)g->size[2];
-    int64_t first = o->task.part * SLAB_SLICES;
-    int64_t count = clamp(g->size[0] - first, 0, SLAB_SLICES);
-    struct slices window;
-    uint8_t *mask = NULL;
-    float *heatmap = NULL;
-    const float **planes = NULL;
-
-    int64_t context = (model_input_channels(d->segment_model) - 1) / 2;
-    TRY(check_memory(d, o->path, g, SLAB_SLICES + 2 * context, err));
-    TRY(make_segmenter(d, g, err));
-    TRY(memory_new(plane * (size_t)count, 1, "mask", (void **)&mask, err));
-    TRY(memory_new((size_t)(count + 2 * context), sizeof *planes, "slices",
-                   (void **)&planes, err));
-    if (d->settings->store.heatmaps)
-        TRY(memory_new(plane * (size_t)count, sizeof *heatmap, "heatmap",
-                       (void **)&heatmap, err));
-    int64_t low = clamp(first - context, 0, g->size[0] - 1);
-    int64_t high = clamp(first + count - 1 + context, 0, g->size[0] - 1);
-    TRY(scan_reader_slices(d->reader, low, high - low + 1, &window, err));
-    for (int64_t i = 0; i < count + 2 * context; i++)
-        planes[i] =
-            window.hu + (size_t)(clamp(first + i - context, low, high) - low) * plane;
-
-    double start = clock_seconds();
-    TRY(segmenter_run(d->segmenter, planes, count, mask, heatmap, d->poll, d->context,
-                      err));
-    if (heatmap)
-        TRY(write_heatmap(d, o, heatmap, plane * (size_t)count, err));
-    TRY(mask_pack(mask, plane * (size_t)count, payload, bytes, err));
-    d->timings[TIMING_SEGMENT] += clock_seconds() - start;
-out:
-    free(mask);
-    free(heatmap);
-    free(planes);
-    return status;
-}
-
 /* Pushes all slices of a scan with their mask through the grouper, slab by slab. */
 static enum status push_slices(struct detector *d, const struct order *o,
                                struct grouper *grouper, struct error *err)
@@ -160,7 +78,7 @@ static enum status push_slices(struct detector *d, const struct order *o,
     uint8_t *mask;
     TRY(memory_new(plane * SLAB_SLICES, 1, "mask", (void **)&mask, err));
     for (int64_t z = 0; z < g->size[0]; z += SLAB_SLICES) {
-        int64_t count = clamp(g->size[0] - z, 0, SLAB_SLICES);
+        int64_t count = detector_clamp(g->size[0] - z, 0, SLAB_SLICES);
         struct slices window;
         TRY(mask_unpack(o->payload, o->bytes, &position, mask, plane * (size_t)count,
                         err));
@@ -243,7 +161,7 @@ static enum status group_blobs(struct detector *d, const struct order *o,
     const struct blob_options options = stage_blob_options(d->settings, d->threads);
     struct slices all;
     uint8_t *lung = NULL;
-    TRY(check_memory(d, o->path, g, g->size[0], err));
+    TRY(detector_check_memory(d, o->path, g, g->size[0], err));
     TRY(scan_reader_slices(d->reader, 0, g->size[0], &all, err));
     double start = clock_seconds();
     TRY(memory_new((size_t)geometry_voxels(g), 1, "lung mask", (void **)&lung, err));
@@ -300,7 +218,7 @@ static enum status reach(const struct detector *d, const struct candidate *candi
             if ((double)(high - low) * plane_gb > d->settings->limits.memory_gb)
                 break;
         } else {
-            enum status status = check_memory(d, path, g, high - low, err);
+            enum status status = detector_check_memory(d, path, g, high - low, err);
             if (status != STATUS_OK)
                 return status;
         }
@@ -368,7 +286,7 @@ enum status detector_do(struct detector *d, const struct order *o, void **payloa
         status = do_open(d, o, payload, bytes, err);
         break;
     case TASK_SEGMENT:
-        status = do_segment(d, o, payload, bytes, err);
+        status = detector_segment(d, o, payload, bytes, err);
         break;
     case TASK_GROUP:
         status = do_group(d, o, payload, bytes, err);

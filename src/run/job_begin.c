@@ -133,7 +133,7 @@ static enum status open_ledger(struct job *j, struct error *err)
     char *identity = NULL, *path = NULL;
     const bool fills = j->asked->stages.train && s->stages.prepare;
     struct ledger_options options = {
-        .segments = stage_uses_network(s),
+        .segment_slices = detector_segment_slices(j->detector),
         .classifies = stage_classifies(s),
         .diagnose = {.nodule_threshold = s->classify.threshold,
                      .rule = strcmp(s->malignancy.patient, "max") ? PATIENT_NOISY_OR

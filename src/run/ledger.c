@@ -18,9 +18,9 @@ struct ledger {
     const struct dataset *dataset;
     struct schedule *schedule;
     struct diagnose_options diagnose;
-    bool segments;        /* scans have slabs to segment */
-    bool classifies;      /* grouped candidates are classified */
-    const char *identity; /* during ledger_open */
+    int64_t segment_slices; /* of a task of segmentation; 0: none */
+    bool classifies;        /* grouped candidates are classified */
+    const char *identity;   /* during ledger_open */
     bool has_identity;
     struct scan_books *scans;
     int64_t *by_item; /* scans sorted by item */
@@ -188,7 +188,7 @@ enum status ledger_open(const char *path, const char *identity,
     l->dataset = dataset;
     l->schedule = schedule;
     l->diagnose = options->diagnose;
-    l->segments = options->segments;
+    l->segment_slices = options->segment_slices;
     l->classifies = options->classifies;
     l->identity = identity;
     TRY(index_scans(l, err));
@@ -381,14 +381,14 @@ static enum status book(struct ledger *l, const struct task *t, int64_t parts,
 
 /* A restarted job has opened a scan and found its files unchanged: what was done stays
  * done. */
-static enum status restore(struct ledger *l, const struct task *t, int64_t slabs,
+static enum status restore(struct ledger *l, const struct task *t, int64_t runs,
                            struct error *err)
 {
     struct scan_books *b = &l->scans[t->scan];
     enum status status = STATUS_OK;
     bool finished = false;
     void *payload = NULL;
-    TRY(schedule_done(l->schedule, t, slabs, &finished, err));
+    TRY(schedule_done(l->schedule, t, runs, &finished, err));
     if (b->result.bytes > 0) {
         struct scan_result r;
         TRY(ledger_result(l, t->scan, &r, &payload, err));
@@ -420,9 +420,10 @@ static enum status enter_open(struct ledger *l, const struct task *t, const void
     struct journal_record r;
     CHECK(bytes == sizeof head);
     memcpy(&head, payload, sizeof head);
-    int64_t slabs = l->segments ? record_slabs(&head.geometry) : 0;
+    const int64_t runs =
+        l->segment_slices ? record_runs(&head.geometry, l->segment_slices) : 0;
     if (head.unchanged && (b->result.bytes > 0 || find_part(b, RECORD_OPEN, 0)))
-        return restore(l, t, slabs, err);
+        return restore(l, t, runs, err);
     forget_parts(b);
     b->result = (struct ledger_entry){0};
     b->identity = head.identity;
@@ -432,7 +433,7 @@ static enum status enter_open(struct ledger *l, const struct task *t, const void
     TRY(memory_grow((void **)&b->parts, &b->part_capacity, b->part_count + 1,
                     sizeof *b->parts, "ledger", err));
     b->parts[b->part_count++] = r;
-    status = book(l, t, slabs, err);
+    status = book(l, t, runs, err);
 out:
     return status;
 }

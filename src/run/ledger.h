@@ -31,7 +31,7 @@ struct quarantined {
 
 struct ledger_options {
     struct diagnose_options diagnose;
-    bool segments;   /* scans have slabs to segment: segment.method is "network" */
+    int64_t segment_slices; /* of a task of segmentation; 0: there are none */
     bool classifies; /* grouped candidates are classified; else they are judged already */
 };
 

@@ -18,7 +18,7 @@
 enum record_kind {
     RECORD_RUN = 1,  /* text: what the run's results depend on */
     RECORD_OPEN,     /* struct scan_head */
-    RECORD_SEGMENT,  /* one slab of mask: uint32 bytes, zlib stream of packed bits */
+    RECORD_SEGMENT,  /* slabs of mask, each: uint32 bytes, zlib stream of packed bits */
     RECORD_GROUP,    /* struct candidate [] */
     RECORD_CLASSIFY, /* struct judgement [] */
     RECORD_SCAN, /* struct scan_result_head, candidates (sorted), mask: all of a finished
@@ -26,7 +26,9 @@ enum record_kind {
 };
 
 enum {
-    SLAB_SLICES = 8, /* a task of segmentation; the format of masks is made of these */
+    SLAB_SLICES = 8, /* the format of masks is made of these */
+    BLOCK_SLICES =
+        64, /* a task of segmentation in 3D: whole slabs. In 2D it is one slab */
     BATCH_CANDIDATES = 32 /* a task of classification */
 };
 
@@ -57,9 +59,10 @@ struct scan_result {
     const uint8_t *mask;
 };
 
-static inline int64_t record_slabs(const struct geometry *g)
+/* Tasks of segmentation of so many slices that a scan has. */
+static inline int64_t record_runs(const struct geometry *g, int64_t slices)
 {
-    return (g->size[0] + SLAB_SLICES - 1) / SLAB_SLICES;
+    return (g->size[0] + slices - 1) / slices;
 }
 
 static inline int64_t record_batches(int64_t candidates)
@@ -75,8 +78,8 @@ enum status scan_result_pack(const struct scan_result *r, void **out, size_t *by
  */
 void scan_result_unpack(const void *payload, size_t bytes, struct scan_result *out);
 
-/* One slab of mask (0 or 1 a voxel) as a RECORD_SEGMENT payload, to be freed, and back.
- */
+/* One slab of mask (0 or 1 a voxel) as it stands in a RECORD_SEGMENT payload, to be
+ * freed, and back. */
 enum status mask_pack(const uint8_t *mask, size_t voxels, void **out, size_t *bytes,
                       struct error *err);
 /* Reads the slab at *position of concatenated payloads and moves *position behind it.

@@ -102,6 +102,14 @@ out:
     return status;
 }
 
+/* Lists may know of nothing that is no nodule: then a segmenter learns background from
+ * what is around nodules, as one of slices always does. */
+static void settle_scheme(struct train_network *n)
+{
+    if (n->stage == TRAIN_SEGMENT && n->training_pool.counts[LIST_NON_NODULE] == 0)
+        n->recipe.scheme = SAMPLER_NODULES;
+}
+
 static void report(const struct train_network *n)
 {
     const struct pool *t = &n->training_pool;
@@ -152,6 +160,7 @@ enum status train_samples_init(struct train_network *n, struct error *err)
     }
     TRY(fill_pool(n, SCAN_TRAINS, &lists, &n->training_pool, err));
     TRY(fill_pool(n, SCAN_VALIDATES, &lists, &n->validation_pool, err));
+    settle_scheme(n);
     TRY(fill_validation(n, err));
     report(n);
 out:

@@ -27,8 +27,7 @@ void crop_range(const int64_t size[3], const double index[3], const int64_t crop
     *count = crop_size[0] < size[0] ? crop_size[0] : size[0];
 }
 
-/* The voxel at position i >= 0 of an axis that is continued by reflection. */
-static int64_t reflected(int64_t i, int64_t size)
+int64_t crop_reflect(int64_t i, int64_t size)
 {
     if (i < size)
         return i;
@@ -51,12 +50,12 @@ void crop_copy(const struct slices *s, const double index[3], const int64_t crop
 
     for (int64_t d = 0; d < crop_size[0]; d++)
         for (int64_t h = 0; h < crop_size[1]; h++) {
-            int64_t z = start[0] + reflected(d, count) - s->first;
-            int64_t y = start[1] + reflected(h, s->size[1]);
+            int64_t z = start[0] + crop_reflect(d, count) - s->first;
+            int64_t y = start[1] + crop_reflect(h, s->size[1]);
             const float *row = s->hu + (z * s->size[1] + y) * s->size[2] + start[2];
             float *out = crop + (d * crop_size[1] + h) * crop_size[2];
             memcpy(out, row, (size_t)within * sizeof *out);
             for (int64_t w = within; w < crop_size[2]; w++)
-                out[w] = row[reflected(w, s->size[2])];
+                out[w] = row[crop_reflect(w, s->size[2])];
         }
 }

@@ -20,9 +20,13 @@ int64_t crop_start(double centre, int64_t width, int64_t size);
 void crop_range(const int64_t size[3], const double index[3], const int64_t crop_size[3],
                 int64_t *first, int64_t *count);
 
+/* The voxel at position i >= 0 of an axis that is continued by repeated reflection (numpy
+ * "reflect"; one voxel is repeated). */
+int64_t crop_reflect(int64_t i, int64_t size);
+
 /* Copies the crop of a centre (z, y, x) to crop[d][h][w]. Axes on which the volume is
- * smaller than the crop are padded on the high side by repeated reflection (numpy
- * "reflect"; one voxel is repeated). The slices hold the crop (a CHECK). */
+ * smaller than the crop are padded on the high side by repeated reflection
+ * (crop_reflect). The slices hold the crop (a CHECK). */
 void crop_copy(const struct slices *s, const double index[3], const int64_t crop_size[3],
                float *crop);
 

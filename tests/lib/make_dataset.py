@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Makes what the end-to-end tests run on: weights and a small LUNA16 tree, the same bytes for a seed.
 
-    make_dataset.py weights FOLDER            segment.h5, classify.h5 (the book's networks, random weights)
+    make_dataset.py weights FOLDER            segment.h5, classify.h5 (the book's networks, random weights),
+                                              segment3d.h5 (our segmenter in 3D)
     make_dataset.py tree FOLDER [--scans N] [--size Z Y X] [--seed S]
                                               subset0..3 of volumes with blobs, their lists
     make_dataset.py volume FILE.mhd [--size Z Y X] [--seed S] [--direction NINE] [--compress]
@@ -30,27 +31,30 @@ def batch_norm(file, rng, name, channels, mean=0.0, var=1.0):
     file[name + ".num_batches_tracked"] = np.int64(1)
 
 
-def block(file, rng, name, inputs, outputs):
-    layer(file, rng, name + ".block.0", outputs, inputs, 3, 3)
+def block(file, rng, name, inputs, outputs, dimensions):
+    kernel = (3,) * dimensions
+    layer(file, rng, name + ".block.0", outputs, inputs, *kernel)
     batch_norm(file, rng, name + ".block.2", outputs, 0.5)
-    layer(file, rng, name + ".block.3", outputs, outputs, 3, 3)
+    layer(file, rng, name + ".block.3", outputs, outputs, *kernel)
     batch_norm(file, rng, name + ".block.5", outputs, 0.5)
 
 
-def make_segmenter(path, rng):
+def make_segmenter(path, rng, inputs, widths, bias):
+    """In 2D with several input slices; in 3D with one channel."""
+    dimensions = 3 if inputs == 1 else 2
     with h5py.File(path, "w") as f:
-        batch_norm(f, rng, "input_batchnorm", 7, -700.0, 300.0 ** 2)
-        widths = [16, 32, 64]
+        batch_norm(f, rng, "input_batchnorm", inputs, -700.0, 300.0 ** 2)
         for i, width in enumerate(widths):
-            block(f, rng, f"unet.down_path.{i}", 7 if i == 0 else widths[i - 1], width)
-        for i, width in enumerate([32, 16]):
-            f[f"unet.up_path.{i}.up.weight"] = rng.normal(0, 0.2, (2 * width, width, 2, 2)).astype("f4")
+            block(f, rng, f"unet.down_path.{i}", inputs if i == 0 else widths[i - 1], width, dimensions)
+        for i, width in enumerate(widths[-2::-1]):
+            kernel = (2,) * dimensions
+            f[f"unet.up_path.{i}.up.weight"] = rng.normal(0, 0.2, (2 * width, width, *kernel)).astype("f4")
             f[f"unet.up_path.{i}.up.bias"] = np.zeros(width, "f4")
-            block(f, rng, f"unet.up_path.{i}.conv_block", 2 * width, width)
-        layer(f, rng, "unet.last", 1, 16, 1, 1)
+            block(f, rng, f"unet.up_path.{i}.conv_block", 2 * width, width, dimensions)
+        layer(f, rng, "unet.last", 1, widths[0], *(1,) * dimensions)
         f["unet.last.weight"][...] = 0
         f["unet.last.weight"][0, :4] = 0.25
-        f["unet.last.bias"][...] = 0.1
+        f["unet.last.bias"][...] = bias
 
 
 def make_classifier(path, rng):
@@ -143,7 +147,8 @@ def main():
     a = parser.parse_args()
     if a.what == "weights":
         os.makedirs(a.path, exist_ok=True)
-        make_segmenter(f"{a.path}/segment.h5", np.random.default_rng(11))
+        make_segmenter(f"{a.path}/segment.h5", np.random.default_rng(11), 7, (16, 32, 64), 0.1)
+        make_segmenter(f"{a.path}/segment3d.h5", np.random.default_rng(13), 1, (8, 16, 32), 0.1)
         make_classifier(f"{a.path}/classify.h5", np.random.default_rng(12))
     elif a.what == "tree":
         make_tree(a.path, a.scans, a.size, a.seed)

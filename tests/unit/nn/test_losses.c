@@ -70,6 +70,8 @@ static void gradients_are_the_slopes_of_their_losses(void **state)
         hold_map(&l, false, soft);
         l = loss_make(LOSS_FOCAL);
         hold_map(&l, false, soft);
+        l = loss_make(LOSS_DICE_BCE);
+        hold_map(&l, false, soft);
     }
     for (int kind = LOSS_CROSS_ENTROPY; kind <= LOSS_FOCAL; kind++) {
         const struct loss l = loss_make((enum loss_kind)kind);
@@ -167,6 +169,35 @@ static void dice_is_the_books(void **state)
                 1e-15);
 }
 
+static void dice_and_cross_entropy_are_added(void **state)
+{
+    (void)state;
+    const struct loss both = loss_make(LOSS_DICE_BCE), bce = loss_make(LOSS_BCE);
+    struct loss dice = loss_make(LOSS_DICE);
+    float output[VALUES], shares[VALUES], target[VALUES], gradient[VALUES];
+    dice.overlap_weight = 0;
+    for (int i = 0; i < VALUES; i++) {
+        output[i] = 0.3f * (float)i - 4;
+        shares[i] = (float)(1 / (1 + exp(-(double)output[i])));
+        target[i] = i % 3 == 0;
+    }
+    const double apart = map_loss(&dice, shares, target, gradient) +
+                         map_loss(&bce, output, target, gradient);
+    assert_true(fabs(map_loss(&both, output, target, gradient) - apart) < 1e-7);
+    /* Far away nothing overflows. */
+    for (int i = 0; i < VALUES; i++)
+        output[i] =
+            target[i % CHANNELS * HEIGHT * WIDTH + i / CHANNELS] > 0 ? 1000 : -1000;
+    assert_true(fabs(map_loss(&both, output, target, gradient)) < 1e-15);
+    for (int i = 0; i < VALUES; i++)
+        assert_true(gradient[i] == 0);
+    /* Where nothing is to be found there is no overlap to count. */
+    memset(target, 0, sizeof target);
+    output[0] = 3;
+    assert_true(map_loss(&both, output, target, gradient) ==
+                map_loss(&bce, output, target, gradient));
+}
+
 static void exponentials_are_right_and_the_same_everywhere(void **state)
 {
     (void)state;
@@ -194,12 +225,13 @@ static void unknown_losses_are_refused(void **state)
     enum loss_kind k;
     struct error err;
     assert_int_equal(loss_parse("hinge", &k, &err), STATUS_JOB_CONFIG);
-    for (int i = LOSS_CROSS_ENTROPY; i <= LOSS_DICE; i++) {
+    for (int i = LOSS_CROSS_ENTROPY; i <= LOSS_DICE_BCE; i++) {
         assert_int_equal(loss_parse(loss_name((enum loss_kind)i), &k, &err), STATUS_OK);
         assert_int_equal(k, i);
     }
     assert_true(loss_serves(LOSS_FOCAL, true) && loss_serves(LOSS_FOCAL, false));
     assert_true(loss_serves(LOSS_CROSS_ENTROPY, true) && loss_serves(LOSS_DICE, false));
+    assert_true(loss_serves(LOSS_DICE_BCE, false) && loss_takes_logits(LOSS_DICE_BCE));
     assert_false(loss_serves(LOSS_CROSS_ENTROPY, false) || loss_serves(LOSS_BCE, true));
 }
 
@@ -211,6 +243,7 @@ int main(void)
         cmocka_unit_test(binary_cross_entropy_is_the_mean_surprise),
         cmocka_unit_test(focal_is_cross_entropy_where_it_does_not_focus),
         cmocka_unit_test(dice_is_the_books),
+        cmocka_unit_test(dice_and_cross_entropy_are_added),
         cmocka_unit_test(exponentials_are_right_and_the_same_everywhere),
         cmocka_unit_test(unknown_losses_are_refused),
     };

@@ -127,6 +127,30 @@ static void a_malignancy_model_may_begin_anew_and_see_nodules_alone(void **state
     assert_int_equal(r.depth, 0);
 }
 
+static void a_segmenter_in_3d_has_a_recipe_of_its_own(void **state)
+{
+    (void)state;
+    static const char *const given[] = {"mode=book", "train.segment.loss=dice",
+                                        "train.segment.ratio=3"};
+    struct train_recipe r;
+    ok(make(TRAIN_SEGMENT, "unet3d", NULL, 0, &r));
+    assert_int_equal(r.loss.kind, LOSS_DICE_BCE);
+    assert_int_equal(r.scheme, SAMPLER_BALANCED);
+    assert_int_equal(r.ratio, 1);
+    assert_int_equal(r.example.target, TARGET_BOXES);
+    assert_false(r.example.middle_slice || r.example.augmentation.keep_depth);
+    for (int i = 0; i < 3; i++) {
+        /* The network can halve the patch twice, and the place stays inside it. */
+        assert_true(r.input[i] == r.example.crop[i] && r.input[i] % 4 == 0);
+        assert_true(r.example.window[i] - r.example.crop[i] <= r.example.crop[i] / 2);
+    }
+    ok(make(TRAIN_SEGMENT, "unet3d", given, 3, &r));
+    assert_int_equal(r.loss.kind, LOSS_DICE);
+    assert_int_equal(r.ratio, 3);
+    ok(make(TRAIN_SEGMENT, "unet2d", NULL, 0, &r));
+    assert_int_equal(r.scheme, SAMPLER_NODULES);
+}
+
 static void a_network_that_cannot_serve_is_refused(void **state)
 {
     (void)state;
@@ -143,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_stage_comes_before_all_and_all_before_the_mode),
         cmocka_unit_test(a_rigid_augmentation_keeps_sizes),
         cmocka_unit_test(a_malignancy_model_may_begin_anew_and_see_nodules_alone),
+        cmocka_unit_test(a_segmenter_in_3d_has_a_recipe_of_its_own),
         cmocka_unit_test(a_network_that_cannot_serve_is_refused),
     };
     return cmocka_run_group_tests(tests, find_networks, NULL);

@@ -1,0 +1,202 @@
+/*
+ * The task that makes masks: some whole slabs of one scan, by a network of slices or of
+ * blocks. A slab is packed by itself either way, so that nobody after this has to know
+ * which it was.
+ */
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/memory.h"
+#include "run/detector_internal.h"
+#include "run/record.h"
+
+/* ---- what comes of it ---- */
+
+/* The slices of a task. */
+struct stretch {
+    int64_t first, count;
+    size_t plane; /* voxels of a slice */
+    uint8_t *mask;
+    float *heatmap; /* NULL: not kept */
+};
+
+static enum status stretch_init(const struct detector *d, const struct order *o,
+                                struct stretch *s, struct error *err)
+{
+    enum status status;
+    const struct geometry *g = scan_reader_geometry(d->reader);
+    const int64_t most = detector_segment_slices(d);
+    *s = (struct stretch){.first = o->task.part * most,
+                          .plane = (size_t)g->size[1] * (size_t)g->size[2]};
+    s->count = detector_clamp(g->size[0] - s->first, 0, most);
+    TRY(memory_new(s->plane * (size_t)s->count, 1, "mask", (void **)&s->mask, err));
+    if (d->settings->store.heatmaps)
+        TRY(memory_new(s->plane * (size_t)s->count, sizeof *s->heatmap, "heatmap",
+                       (void **)&s->heatmap, err));
+out:
+    return status;
+}
+
+static void stretch_release(struct stretch *s)
+{
+    free(s->mask);
+    free(s->heatmap);
+}
+
+static enum status write_heatmap(const struct detector *d, const struct order *o,
+                                 int64_t slab, const float *heatmap, size_t voxels,
+                                 struct error *err)
+{
+    char *path;
+    enum status status =
+        heatmap_slab_path(d->heatmap_folder, o->seriesuid, slab, &path, err);
+    if (status != STATUS_OK)
+        return status;
+    status = file_write(path, (const char *)heatmap, voxels * sizeof *heatmap, err);
+    free(path);
+    return status;
+}
+
+static enum status append(void **all, size_t *bytes, size_t *room, const void *more,
+                          size_t count, struct error *err)
+{
+    enum status status = memory_grow(all, room, *bytes + count, 1, "mask", err);
+    if (status == STATUS_OK) {
+        memcpy((char *)*all + *bytes, more, count);
+        *bytes += count;
+    }
+    return status;
+}
+
+/* The slabs, one after the other. */
+static enum status stretch_pack(const struct detector *d, const struct order *o,
+                                const struct stretch *s, void **payload, size_t *bytes,
+                                struct error *err)
+{
+    enum status status = STATUS_OK;
+    size_t room = 0;
+    for (int64_t z = 0; z < s->count; z += SLAB_SLICES) {
+        const int64_t count = detector_clamp(s->count - z, 0, SLAB_SLICES);
+        const size_t from = (size_t)z * s->plane, voxels = (size_t)count * s->plane;
+        void *packed = NULL;
+        size_t packed_bytes;
+        if (s->heatmap)
+            TRY(write_heatmap(d, o, (s->first + z) / SLAB_SLICES, s->heatmap + from,
+                              voxels, err));
+        TRY(mask_pack(s->mask + from, voxels, &packed, &packed_bytes, err));
+        status = append(payload, bytes, &room, packed, packed_bytes, err);
+        free(packed);
+        TRY(status);
+    }
+out:
+    return status;
+}
+
+/* ---- slices ---- */
+
+static enum status make_segmenter(struct detector *d, const struct geometry *g,
+                                  struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (d->segmenter && d->segmenter_size[1] == g->size[1] &&
+        d->segmenter_size[2] == g->size[2])
+        return STATUS_OK;
+    const struct segment_options o = {.plan = d->plan,
+                                      .threshold = d->settings->segment.threshold,
+                                      .threads = d->threads};
+    segmenter_free(d->segmenter);
+    d->segmenter = NULL;
+    TRY(segmenter_new(d->segment_model, g->size[1], g->size[2], &o, &d->segmenter, err));
+    memcpy(d->segmenter_size, g->size, sizeof d->segmenter_size);
+out:
+    return status;
+}
+
+static enum status do_slices(struct detector *d, const struct order *o,
+                             const struct stretch *s, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct geometry *g = scan_reader_geometry(d->reader);
+    const int64_t context = (model_input_channels(d->segment_model) - 1) / 2;
+    struct slices window;
+    const float **planes = NULL;
+    TRY(detector_check_memory(d, o->path, g, SLAB_SLICES + 2 * context, err));
+    TRY(make_segmenter(d, g, err));
+    TRY(memory_new((size_t)(s->count + 2 * context), sizeof *planes, "slices",
+                   (void **)&planes, err));
+    const int64_t low = detector_clamp(s->first - context, 0, g->size[0] - 1);
+    const int64_t high =
+        detector_clamp(s->first + s->count - 1 + context, 0, g->size[0] - 1);
+    TRY(scan_reader_slices(d->reader, low, high - low + 1, &window, err));
+    for (int64_t i = 0; i < s->count + 2 * context; i++)
+        planes[i] =
+            window.hu +
+            (size_t)(detector_clamp(s->first + i - context, low, high) - window.first) *
+                s->plane;
+    const double start = clock_seconds();
+    status = segmenter_run(d->segmenter, planes, s->count, s->mask, s->heatmap, d->poll,
+                           d->context, err);
+    d->timings[TIMING_SEGMENT] += clock_seconds() - start;
+out:
+    free(planes);
+    return status;
+}
+
+/* ---- blocks ---- */
+
+/* The segmenter for the volume, with nothing of another one in it. */
+static enum status make_block_segmenter(struct detector *d, const struct geometry *g,
+                                        const struct order *o, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct segment_options options = {.plan = d->plan,
+                                            .threshold = d->settings->segment.threshold,
+                                            .threads = d->threads};
+    if (!d->block_segmenter ||
+        memcmp(d->segmenter_size, g->size, sizeof d->segmenter_size) != 0) {
+        block_segmenter_free(d->block_segmenter);
+        d->block_segmenter = NULL;
+        TRY(block_segmenter_new(d->segment_model, g->size, BLOCK_SLICES, &options,
+                                &d->block_segmenter, err));
+        memcpy(d->segmenter_size, g->size, sizeof d->segmenter_size);
+    } else if (d->segmenter_scan != o->task.scan) {
+        block_segmenter_turn(d->block_segmenter);
+    }
+    d->segmenter_scan = o->task.scan;
+out:
+    return status;
+}
+
+static enum status do_blocks(struct detector *d, const struct order *o,
+                             const struct stretch *s, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct geometry *g = scan_reader_geometry(d->reader);
+    struct slices window;
+    int64_t low, slices;
+    TRY(make_block_segmenter(d, g, o, err));
+    block_segmenter_range(d->block_segmenter, s->first, s->count, &low, &slices);
+    TRY(detector_check_memory(d, o->path, g, slices, err));
+    TRY(scan_reader_slices(d->reader, low, slices, &window, err));
+    const double start = clock_seconds();
+    status = block_segmenter_run(d->block_segmenter, &window, s->first, s->count, s->mask,
+                                 s->heatmap, d->poll, d->context, err);
+    d->timings[TIMING_SEGMENT] += clock_seconds() - start;
+out:
+    return status;
+}
+
+enum status detector_segment(struct detector *d, const struct order *o, void **payload,
+                             size_t *bytes, struct error *err)
+{
+    enum status status;
+    struct stretch s = {.count = 0};
+    TRY(stretch_init(d, o, &s, err));
+    TRY(model_dimensions(d->segment_model) == 2 ? do_slices(d, o, &s, err)
+                                                : do_blocks(d, o, &s, err));
+    const double start = clock_seconds();
+    status = stretch_pack(d, o, &s, payload, bytes, err);
+    d->timings[TIMING_SEGMENT] += clock_seconds() - start;
+out:
+    stretch_release(&s);
+    return status;
+}
