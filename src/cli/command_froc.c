@@ -1,11 +1,11 @@
 /* `pulmo froc`: LUNA16's official score of a submission. */
 #include <argp.h>
-#include <errno.h>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "cli/commands.h"
+#include "cli/count_argument.h"
 #include "score/froc_files.h"
 
 enum { RESAMPLES = 1000, RESAMPLES_LIMIT = 20000, SEED = 1, EXIT_USAGE = 2 };
@@ -17,18 +17,6 @@ struct arguments {
     uint64_t seed;
     bool strict;
 };
-
-static uint64_t parse_count(struct argp_state *state, const char *name, const char *text,
-                            uint64_t limit)
-{
-    char *end;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno || end == text || *end || strchr(text, '-') || value > limit)
-        argp_error(state, "--%s: '%s' is not a number from 0 to %llu", name, text,
-                   (unsigned long long)limit);
-    return value;
-}
 
 enum { KEY_ANNOTATIONS = 'a', KEY_EXCLUDED = 'e', KEY_SERIESUIDS = 'l', KEY_OUT = 'o' };
 enum { KEY_STRICT = 0x100, KEY_BOOTSTRAPS, KEY_SEED };
@@ -72,10 +60,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
         a->strict = true;
         return 0;
     case KEY_BOOTSTRAPS:
-        a->resamples = (size_t)parse_count(state, "bootstraps", text, RESAMPLES_LIMIT);
+        a->resamples = (size_t)count_argument(state, "bootstraps", text, RESAMPLES_LIMIT);
         return 0;
     case KEY_SEED:
-        a->seed = parse_count(state, "seed", text, INT64_MAX);
+        a->seed = count_argument(state, "seed", text, INT64_MAX);
         return 0;
     case ARGP_KEY_ARG:
         if (a->submission)

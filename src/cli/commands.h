@@ -10,6 +10,7 @@ int command_cache(int argc, char **argv);
 int command_info(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_froc(int argc, char **argv);
+int command_compare(int argc, char **argv);
 int command_why(int argc, char **argv);
 
 #endif

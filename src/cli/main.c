@@ -22,6 +22,8 @@ static const struct command commands[] = {
     {"status", "RUN_DIR", "progress of a running or ended job", command_status},
     {"froc", "[OPTION]... SUBMISSION.csv", "LUNA16's official score of a submission",
      command_froc},
+    {"compare", "RUN_A RUN_B", "paired difference of two runs, with bounds",
+     command_compare},
     {"why", "RUN_DIR SERIESUID X,Y,Z", "where a finding was won or lost", command_why},
 };
 

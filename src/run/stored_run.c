@@ -98,6 +98,7 @@ static enum status take_scan(struct stored_run *r, int64_t i, size_t *capacity,
                       r->folder));
     if (!s->done)
         return STATUS_OK;
+    snprintf(s->content, sizeof s->content, "%s", row.content);
     s->thickness_mm = row.spacing[2];
     s->patient_score = row.score;
     TRY(take_candidates(r, s, &row, capacity, err));

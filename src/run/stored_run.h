@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 
+#include "base/hash.h"
 #include "config/settings.h"
 #include "io/run_reader.h"
 #include "score/confusion.h"
@@ -17,8 +18,9 @@ struct stored_scan {
     char *seriesuid;
     int64_t row; /* of run.h5 */
     int subset;
-    int fold; /* column fold of candidates.csv; -1: none */
-    int seen; /* by the models: 1, 0, -1 unknown */
+    int fold;                     /* column fold of candidates.csv; -1: none */
+    int seen;                     /* by the models: 1, 0, -1 unknown */
+    char content[HASH_HEX_BYTES]; /* hash of what was read, "" when it failed */
     bool done;
     double thickness_mm;  /* spacing of its slices; NaN when it failed */
     double patient_score; /* NaN: none, also where there is no malignancy model */

@@ -252,20 +252,6 @@ out:
     return status;
 }
 
-/* The most probable candidate near a nodule, NULL: none that was judged. */
-static const struct book_candidate *judged_near(const struct assessed_scan *s,
-                                                const struct nodule *n)
-{
-    const struct book_candidate *best = NULL;
-    for (size_t i = 0; i < s->candidate_count; i++) {
-        const struct book_candidate *c = &s->candidates[i];
-        if (!isnan(c->malignancy) && book_is_near(c, n) &&
-            (!best || c->probability > best->probability))
-            best = c;
-    }
-    return best;
-}
-
 static enum status judge_nodules(struct assessment *a, const struct assessment_input *in,
                                  struct error *err)
 {
@@ -280,7 +266,8 @@ static enum status judge_nodules(struct assessment *a, const struct assessment_i
             const struct nodule *n = &in->malignancy->rows[i];
             if (n->malignant < 0)
                 continue;
-            const struct book_candidate *best = judged_near(&in->scans[s], n);
+            const struct book_candidate *best =
+                book_judged(in->scans[s].candidates, in->scans[s].candidate_count, n);
             if (best)
                 cases_add(&c, best->malignancy, n->diameter_mm, n->malignant == 1);
             else

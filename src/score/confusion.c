@@ -61,6 +61,19 @@ bool book_is_near(const struct book_candidate *c, const struct nodule *n)
     return sqrt(squared) < BOOK_REACH * n->diameter_mm;
 }
 
+const struct book_candidate *book_judged(const struct book_candidate *candidates,
+                                         size_t count, const struct nodule *n)
+{
+    const struct book_candidate *best = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const struct book_candidate *c = &candidates[i];
+        if (!isnan(c->malignancy) && book_is_near(c, n) &&
+            (!best || c->probability > best->probability))
+            best = c;
+    }
+    return best;
+}
+
 void book_table_add(struct book_table *t, const struct book_candidate *candidates,
                     size_t candidate_count, const struct nodule *nodules,
                     size_t nodule_count, const struct book_thresholds *thresholds)

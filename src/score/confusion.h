@@ -59,6 +59,11 @@ struct book_thresholds {
  * 0.7 diameters. */
 bool book_is_near(const struct book_candidate *c, const struct nodule *n);
 
+/* The most probable candidate that belongs to a nodule and was judged by a malignancy
+ * model; NULL: there is none. */
+const struct book_candidate *book_judged(const struct book_candidate *candidates,
+                                         size_t count, const struct nodule *n);
+
 /* Adds one scan. A candidate belongs to a nodule when their distance is below 0.7
  * diameters, to several nodules when it is near several; a nodule takes its best
  * candidate (malignant before benign before filtered), and candidates near no nodule are

@@ -51,7 +51,7 @@ volume() {
 
 promise "--help of every command ends with 0 and names its exit codes; a command that is none ends with 2"
 is 0 --help
-for command in run check info status why; do
+for command in run check info status why froc compare; do
     is 0 $command --help
     says out "^Usage: .*$command"
     says out "Exit codes"
