@@ -13,8 +13,16 @@
 #include "run/train_stage.h"
 #include "run/train_team.h"
 
-/* Samples of a validation that a rank takes at a time. */
-enum { VALIDATION_SAMPLES = 16 };
+/* Samples of a validation that a rank takes at a time, the same on all ranks; slices are
+ * large, and more threads than these have no part in them. */
+enum { VALIDATION_SAMPLES = 16, VALIDATION_SLICES = 4 };
+
+/* Whether a network is validated on whole slices. */
+static inline bool train_slices_wanted(enum train_stage stage,
+                                       const struct train_recipe *r)
+{
+    return stage == TRAIN_SEGMENT && r->example.middle_slice;
+}
 
 /* Threads that make examples beside those that compute. */
 static inline int train_readers(int threads)
@@ -48,6 +56,7 @@ struct train_network {
     struct example_options still; /* of the validation */
     struct example_item *items;
     int64_t item_count;
+    int64_t (*inside)[2]; /* rows and columns of each item that count; NULL: all */
     struct loader *loader, *validation_loader;
     struct tensor_file origin; /* the weights it begins with, of the first worker */
     char initial[HASH_HEX_BYTES];
@@ -60,6 +69,13 @@ struct train_network {
 
 /* Fills the pools and the items of the validation. */
 enum status train_samples_init(struct train_network *n, struct error *err);
+
+/* Whether a scan of a role serves this network. */
+bool train_takes_part(const struct train_network *n, size_t scan, enum scan_role role);
+
+/* The items of a validation on whole slices, and their size in n->still. */
+enum status train_slices_fill(struct train_network *n, const struct nodule_list *nodules,
+                              struct error *err);
 
 /* Label volumes into the cache, each worker its share. Collective over the workers. */
 enum status train_masks_prepare(struct train_work *w, struct error *err);

@@ -25,9 +25,9 @@ out:
     return status;
 }
 
-/* What a thread works in when a crop is validated. */
+/* What a thread works in when something of a size is validated. */
 static enum status validation_bytes(const struct training *t, const struct network *n,
-                                    const struct train_recipe *r, enum isa isa,
+                                    const int64_t size[3], enum isa isa,
                                     enum conv_algorithm algorithm, int64_t *bytes,
                                     struct error *err)
 {
@@ -47,7 +47,7 @@ static enum status validation_bytes(const struct training *t, const struct netwo
         tensor_file_release(&weights);
     free(values);
     TRY(status);
-    TRY(model_plan_new(model, r->input[0], r->input[1], r->input[2], &o, &plan, err));
+    TRY(model_plan_new(model, size[0], size[1], size[2], &o, &plan, err));
     *bytes = (int64_t)model_plan_workspace_bytes(plan);
 out:
     model_plan_free(plan);
@@ -55,23 +55,40 @@ out:
     return status;
 }
 
-/* Floats of an example with its map. */
-static int64_t example_floats(const struct train_recipe *r)
+static int64_t maker_bytes(const struct example_options *o, int threads)
 {
-    return example_input_floats(&r->example) + example_target_floats(&r->example);
+    enum { WINDOWS = 6 };
+    return train_readers(threads) * WINDOWS * o->window[0] * o->window[1] * o->window[2] *
+           (int64_t)sizeof(float);
+}
+
+static int64_t example_bytes(const struct example_options *o)
+{
+    return (example_input_floats(o) + example_target_floats(o)) * (int64_t)sizeof(float);
+}
+
+/* Validations of slices are as large as the scans', which nobody has looked at yet:
+ * LUNA16's. */
+static struct example_options still_of(const struct train_recipe *r,
+                                       enum train_stage stage)
+{
+    enum { SLICE = 512 };
+    struct example_options o = r->example;
+    if (train_slices_wanted(stage, r))
+        o.crop[1] = o.crop[2] = SLICE;
+    memcpy(o.window, o.crop, sizeof o.window);
+    return o;
 }
 
 /* What the trainer and its loaders hold beside the training's own. */
 static void add_rest(struct train_memory *m, const struct train_recipe *r,
+                     const struct example_options *still, int at_a_time,
                      const struct training *t, int threads)
 {
-    enum { MAKER_WINDOWS = 6, MOMENTS = 2, COPIES = 2, OUTCOME_WORDS = 3 };
-    const int64_t example = example_floats(r) * (int64_t)sizeof(float);
-    const int64_t *w = r->example.window, readers = train_readers(threads);
-    m->sample_bytes += LOADER_BATCHES * example;
-    m->fixed_bytes +=
-        LOADER_BATCHES * VALIDATION_SAMPLES * example +
-        2 * readers * MAKER_WINDOWS * w[0] * w[1] * w[2] * (int64_t)sizeof(float);
+    enum { MOMENTS = 2, COPIES = 2, OUTCOME_WORDS = 3 };
+    m->sample_bytes += LOADER_BATCHES * example_bytes(&r->example);
+    m->fixed_bytes += LOADER_BATCHES * at_a_time * example_bytes(still) +
+                      maker_bytes(&r->example, threads) + maker_bytes(still, threads);
     m->fixed_bytes += (int64_t)(COPIES * training_value_count(t) +
                                 MOMENTS * training_trained_values(t)) *
                       (int64_t)sizeof(float);
@@ -98,9 +115,13 @@ enum status train_memory_init(struct train_memory *m, const struct settings *s,
     m->batch = r.batch;
     m->sample_bytes = (int64_t)a_sample;
     m->fixed_bytes = (int64_t)(all - a_sample);
-    TRY(validation_bytes(t, &n, &r, isa, o.algorithm, &workspace, err));
-    m->fixed_bytes += threads * workspace;
-    add_rest(m, &r, t, threads);
+    const struct example_options still = still_of(&r, stage);
+    const int64_t size[] = {r.input[0], still.crop[1], still.crop[2]};
+    TRY(validation_bytes(t, &n, size, isa, o.algorithm, &workspace, err));
+    const int at_a_time =
+        train_slices_wanted(stage, &r) ? VALIDATION_SLICES : VALIDATION_SAMPLES;
+    m->fixed_bytes += (threads < at_a_time ? threads : at_a_time) * workspace;
+    add_rest(m, &r, &still, at_a_time, t, threads);
 out:
     training_free(t);
     network_release(&n);

@@ -158,6 +158,8 @@ enum status train_model_binding(struct train_network *n, struct error *err)
             "initial-weights %s\ntraining-places %s\nvalidation-places %s\n",
             TRAIN_NUMERICS, isa_name(j->isa), j->settings->compute.algorithm, network,
             n->initial, trains, validates);
+    if (n->inside)
+        fprintf(out, "validation-slices %lld\n", (long long)n->item_count);
     if (n->hard_list)
         fprintf(out, "hard-negatives %llu\n",
                 (unsigned long long)n->training_pool.counts[LIST_HARD]);

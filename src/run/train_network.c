@@ -36,6 +36,17 @@ static enum status make_training(struct train_network *n, struct error *err)
     return training_new(&n->network, r->input, &o, &n->training, err);
 }
 
+static int validation_samples(const struct train_network *n)
+{
+    return n->inside ? VALIDATION_SLICES : VALIDATION_SAMPLES;
+}
+
+static int validation_threads(const struct train_network *n)
+{
+    const int threads = n->work->job.threads, most = validation_samples(n);
+    return threads < most ? threads : most;
+}
+
 static enum status make_loaders(struct train_network *n, struct error *err)
 {
     enum status status;
@@ -56,7 +67,7 @@ static enum status make_loaders(struct train_network *n, struct error *err)
     TRY(loader_new(&o, &n->loader, err));
     o.example = n->still;
     o.pool = &n->validation_pool;
-    o.samples = VALIDATION_SAMPLES;
+    o.samples = validation_samples(n);
     if (n->item_count > 0)
         TRY(loader_new(&o, &n->validation_loader, err));
 out:
@@ -93,6 +104,7 @@ static void network_release_all(struct train_network *n)
     pool_release(&n->validation_pool);
     network_release(&n->network);
     free(n->items);
+    free(n->inside);
     free(n->binding);
 }
 
@@ -194,16 +206,18 @@ static struct trainer_options trainer_options_of(struct train_network *n,
         .pool = &n->training_pool,
         .scans = w->loader_scans,
         .loader = n->loader,
+        .example = &n->recipe.example,
         .repair = train_repair,
         .repair_context = n->work,
         .validation = {.loader = n->validation_loader,
                        .items = n->items,
                        .count = n->item_count,
-                       .samples = VALIDATION_SAMPLES,
+                       .samples = validation_samples(n),
+                       .inside = n->inside,
                        .example = &n->still,
                        .loss = r->loss,
                        .plan = {.isa = w->job.isa, .algorithm = stage_algorithm(s)},
-                       .threads = w->job.threads},
+                       .threads = validation_threads(n)},
         .watch = {wanted, show, take_epochs, n},
         .folder = folder,
         .keep = (int)s->checkpoint.keep,

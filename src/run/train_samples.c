@@ -3,17 +3,17 @@
  * nothing is looked at, neither voxels nor lists.
  *
  * Validations: of a classifier the listed places of the validation scans; of the
- * malignancy model their nodules; of a segmenter crops around their nodules, and around
- * as many places that are none. (The book validates its segmenter on whole slices that
- * hold a nodule.) Where train.validate_samples bounds them, non-nodules are left out
- * first, evenly through their list; hard negatives have their share of what is left.
+ * malignancy model their nodules; of a segmenter of slices the whole slices that hold a
+ * nodule (train_slices.c); of one in 3D crops around their nodules, and around as many
+ * places that are none. Where train.validate_samples bounds them, non-nodules are left
+ * out first, evenly through their list; hard negatives have their share of what is left.
  */
 #include "base/log.h"
 #include "base/memory.h"
 #include "run/protocol.h"
 #include "run/train_internal.h"
 
-static bool takes_part(const struct train_network *n, size_t i, enum scan_role role)
+bool train_takes_part(const struct train_network *n, size_t i, enum scan_role role)
 {
     const struct train_scan *scan = &n->work->scans.items[i];
     const bool masked =
@@ -31,8 +31,8 @@ static enum status fill_pool(const struct train_network *n, enum scan_role role,
     TRY(memory_new(count, sizeof *scans, "scans", (void **)&scans, err));
     for (size_t i = 0; i < count; i++) {
         const struct train_scan *scan = &n->work->scans.items[i];
-        scans[i] = (struct pool_scan){scan->seriesuid,
-                                      takes_part(n, i, role) ? &scan->geometry : NULL};
+        scans[i] = (struct pool_scan){
+            scan->seriesuid, train_takes_part(n, i, role) ? &scan->geometry : NULL};
     }
     status = pool_init(out, scans, count, lists, n->recipe.example.book, err);
     free(scans);
@@ -72,7 +72,8 @@ static uint64_t hard_among(const struct train_network *n, uint64_t others)
                                                      : wanted;
 }
 
-static enum status fill_validation(struct train_network *n, struct error *err)
+static enum status fill_validation(struct train_network *n,
+                                   const struct nodule_list *nodules, struct error *err)
 {
     enum status status;
     const struct train_recipe *r = &n->recipe;
@@ -84,6 +85,8 @@ static enum status fill_validation(struct train_network *n, struct error *err)
     memcpy(n->still.window, n->still.crop, sizeof n->still.window);
     if (r->every == 0)
         return STATUS_OK;
+    if (train_slices_wanted(n->stage, r))
+        return train_slices_fill(n, nodules, err);
     TRY(memory_new(counts[LIST_NODULE] + counts[LIST_NON_NODULE] + counts[LIST_HARD],
                    sizeof *n->items, "validation", (void **)&n->items, err));
     if (n->stage == TRAIN_MALIGNANCY) {
@@ -161,7 +164,7 @@ enum status train_samples_init(struct train_network *n, struct error *err)
     TRY(fill_pool(n, SCAN_TRAINS, &lists, &n->training_pool, err));
     TRY(fill_pool(n, SCAN_VALIDATES, &lists, &n->validation_pool, err));
     settle_scheme(n);
-    TRY(fill_validation(n, err));
+    TRY(fill_validation(n, &nodules, err));
     report(n);
 out:
     nodule_list_release(&nodules);

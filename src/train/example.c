@@ -165,7 +165,8 @@ static struct place window_of(const struct example_maker *m,
     const struct example_options *o = &m->options;
     for (int i = 0; i < AXES; i++) {
         w.window[i] = o->window[i] < size[i] ? o->window[i] : larger(o->crop[i], size[i]);
-        w.start[i] = crop_start(p->voxel[i], w.window[i], size[i]);
+        w.start[i] = i == 0 && o->centred ? p->voxel[i] - w.window[i] / 2
+                                          : crop_start(p->voxel[i], w.window[i], size[i]);
         w.count[i] = w.window[i] < size[i] ? w.window[i] : size[i];
     }
     return w;

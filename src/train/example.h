@@ -31,7 +31,9 @@ struct example_options {
     enum example_target target;
     bool augment;
     struct augmentation augmentation;
-    bool book; /* boxes wrap around as the book's do */
+    bool centred; /* the middle slice is the place's, which has enough slices around it;
+                     else windows start as those of the book */
+    bool book;    /* boxes wrap around as the book's do */
     uint64_t seed;
 };
 

@@ -48,7 +48,7 @@ static enum status trainer_init(struct trainer *t, struct error *err)
     CHECK(o->epochs > 0 && o->epoch_samples > 0 && o->batch > 0);
     t->steps = (o->epoch_samples + o->batch - 1) / o->batch;
     t->timed = (struct training_reducer){timed_sum, timed_max, t};
-    t->target_floats = (size_t)example_target_floats(o->validation.example);
+    t->target_floats = (size_t)example_target_floats(o->example);
     training_tensors(o->training, &tensors);
     TRY(memory_new(tensors, sizeof *t->gradients, "gradients", (void **)&t->gradients,
                    err));
@@ -245,7 +245,7 @@ static enum status learn(struct trainer *t, const struct loader_batch *b,
     enum status status;
     struct state *s = &t->state;
     struct training *training = t->o.training;
-    const size_t input = (size_t)example_input_floats(t->o.validation.example);
+    const size_t input = (size_t)example_input_floats(t->o.example);
     int64_t start, first, end;
     double loss;
     size_t tensors;

@@ -67,7 +67,8 @@ struct trainer_options {
     const struct pool *pool;
     const struct loader_scan *scans; /* that places refer to */
     struct loader *loader;
-    feed_repair *repair; /* may be NULL */
+    const struct example_options *example; /* the loader's */
+    feed_repair *repair;                   /* may be NULL */
     void *repair_context;
     struct validation_options
         validation;             /* count 0: none; `stop` and `repair` are ours */

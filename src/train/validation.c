@@ -120,6 +120,19 @@ static double loss_of(const struct run *r, const float *p, const float *target, 
                : loss_of_class(&r->o->loss, &output, label, 1, &ignored);
 }
 
+static void count_inside(const struct run *r, const float *output, const float *target,
+                         int64_t item, int64_t counts[VOXELS])
+{
+    const int64_t width = r->o->example->crop[2];
+    if (!r->o->inside) {
+        voxels_count(output, target, (size_t)r->target_floats, counts);
+        return;
+    }
+    for (int64_t y = 0; y < r->o->inside[item][0]; y++)
+        voxels_count(output + y * width, target + y * width,
+                     (size_t)r->o->inside[item][1], counts);
+}
+
 static void do_sample(struct run *r, const struct loader_batch *b, int i, int64_t item)
 {
     const float *channels[CHANNELS_MAX], *input = b->inputs + i * r->input_floats;
@@ -135,7 +148,7 @@ static void do_sample(struct run *r, const struct loader_batch *b, int i, int64_
     memcpy(&r->losses[item], &loss, sizeof loss);
     memset(r->voxels[i], 0, sizeof r->voxels[i]);
     if (r->target_floats)
-        voxels_count(output, target, (size_t)r->target_floats, r->voxels[i]);
+        count_inside(r, output, target, item, r->voxels[i]);
     else
         r->outcomes[item] = outcome_pack(output[CLASSES - 1], label);
 }

@@ -18,6 +18,9 @@ struct validation_options {
     struct loader *loader; /* without augmentation; borrowed */
     const struct example_item *items;
     int64_t count;
+    /* Of each item: the rows and columns of its map, from the first, that are counted;
+     * NULL: all. Borrowed. */
+    const int64_t (*inside)[2];
     int samples; /* a rank takes at a time */
     const struct example_options *example;
     struct loss loss;

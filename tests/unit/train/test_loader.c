@@ -154,6 +154,33 @@ static void an_example_is_the_voxels_around_its_place(void **state)
     set_release(&s);
 }
 
+static void the_middle_of_a_centred_example_is_the_slice_of_its_place(void **state)
+{
+    (void)state;
+    struct set s;
+    set_make(&s);
+    struct loader_options o = options_of(&s, TARGET_NONE, false);
+    struct loader *l;
+    struct loader_batch b;
+    const struct made_scan *m = &s.made[0];
+    const int64_t *size = m->geometry.size;
+    o.example.centred = true;
+    memcpy(o.example.window, crop, sizeof crop);
+    ok(loader_new(&o, &l, &err));
+    for (int32_t z = (int32_t)crop[0] / 2; z < size[0] - crop[0] / 2; z++) {
+        const struct example_item item = {
+            .place = {0, {z, (int32_t)size[1] / 2, (int32_t)size[2] / 2}}};
+        const int64_t start[] = {z - crop[0] / 2,
+                                 crop_start(item.place.voxel[1], crop[1], size[1]),
+                                 crop_start(item.place.voxel[2], crop[2], size[2])};
+        loader_ask(l, &item, 1);
+        ok(loader_take(l, &b, &err));
+        assert_true(is_crop_at(m, start, b.inputs));
+    }
+    loader_free(l);
+    set_release(&s);
+}
+
 /* Without augmentation a label stands exactly where a box holds a dense voxel: the map is
  * held against the input that came with it. */
 static void targets_belong_to_their_voxels(void **state)
@@ -397,6 +424,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_example_is_the_voxels_around_its_place,
                                         temporary_folder_make, temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(
+            the_middle_of_a_centred_example_is_the_slice_of_its_place,
+            temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(targets_belong_to_their_voxels,
                                         temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(the_same_examples_come_from_any_number_of_threads,

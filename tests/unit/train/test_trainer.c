@@ -297,6 +297,7 @@ static enum status train(struct member *m, struct error *e)
         .pool = &s->pool,
         .scans = s->scans,
         .loader = loader,
+        .example = &l.example,
         .repair = repair,
         .repair_context = (void *)(uintptr_t)s,
         .validation = {.loader = validation,
