@@ -152,6 +152,12 @@ void detector_free(struct detector *d)
     free(d);
 }
 
+void detector_let_go(struct detector *d)
+{
+    scan_reader_free(d->reader);
+    d->reader = NULL;
+}
+
 static void hex_of(const struct model *m, char text[HASH_HEX_BYTES])
 {
     snprintf(text, HASH_HEX_BYTES, "none");

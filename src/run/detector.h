@@ -64,6 +64,9 @@ enum status detector_new(const struct settings *s, enum isa isa, int threads,
                          struct detector **out, struct error *err);
 void detector_free(struct detector *d);
 
+/* Gives back the last scan's voxels; no task is done after it. */
+void detector_let_go(struct detector *d);
+
 /* What the results depend on beside the scans and the binding settings: numerics
  * versions, content of models and lists, instruction set; one "name value" a line. To be
  * freed. */

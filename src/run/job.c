@@ -302,6 +302,7 @@ static int train(struct job *j)
                                 .threads = j->threads,
                                 .dataset = &j->dataset,
                                 .progress = j->progress};
+    detector_let_go(j->detector);
     enum status status = train_stage_open(&t, &w, &err);
     exit_code = status == STATUS_OK ? learn(j, w) : job_give_up(j, status, &err);
     if (w)

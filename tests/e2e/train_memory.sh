@@ -11,7 +11,7 @@ job=("$PULMO" run "$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --se
     --set train.batch=4 --set train.validate_samples=4)
 
 promise "what does not fit limits.memory_gb is refused before any work, naming what to change"
-run 2 large --set limits.memory_gb=0.03 --set train.batch=64
+run 2 large --set limits.memory_gb=0.3 --set train.batch=64
 expect_code 2 large
 expect_said large "train.segment: a batch of 64 on 1 worker takes [0-9.]+ GB a rank.* lower train.segment.batch, take [0-9]+ workers, or raise limits.memory_gb"
 [ ! -e cache ] || fail "the cache was filled"
@@ -22,7 +22,7 @@ expect_said never "lower train.segment.batch, or raise limits.memory_gb"
 
 promise "pulmo check says the same"
 "$PULMO" check "$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache" \
-    --set compute.threads=1 --set train.batch=64 --set limits.memory_gb=0.03 >check.txt || true
+    --set compute.threads=1 --set train.batch=64 --set limits.memory_gb=0.3 >check.txt || true
 grep -Eq "^train +segment: batches of 64 take .* needs $needed workers or a smaller batch" check.txt || fail "$(cat check.txt)"
 
 promise "no rank's memory grows with epochs"
