@@ -12,7 +12,7 @@
 static void choose_size(const struct info_options *o, const int64_t crop[3],
                         int dimensions, int64_t size[3])
 {
-    static const int64_t slice[3] = {1, 512, 512}, block[3] = {40, 116, 116};
+    static const int64_t slice[3] = {1, 512, 512}, block[3] = {68, 116, 116};
     const int64_t *any = dimensions == 2 ? slice : block;
     const int64_t *chosen = o->size[0] ? o->size : crop[0] ? crop : any;
     memcpy(size, chosen, 3 * sizeof *size);

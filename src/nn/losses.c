@@ -109,8 +109,9 @@ double loss_of_class(const struct loss *l, const struct view *logits, int label,
     } while (0)
 
 /* The binary cross-entropy of a voxel and its derivative by x, of which the target's two
- * sides have the shares t and 1 - t. */
-static double binary(const struct loss *l, double x, double t, double *by_x)
+ * sides have the shares weight * t and 1 - t. */
+static double binary(const struct loss *l, double x, double t, double weight,
+                     double *by_x)
 {
     const double e = same_exp(-fabs(x)), larger = 1 / (1 + e), smaller = e / (1 + e);
     const double p = x > 0 ? larger : smaller, rest = x > 0 ? smaller : larger;
@@ -118,19 +119,25 @@ static double binary(const struct loss *l, double x, double t, double *by_x)
     double by_log_p, by_log_rest;
     const double positive = focus(l, l->positive, log_p, p, rest, &by_log_p);
     const double negative = focus(l, 1 - l->positive, log_rest, rest, p, &by_log_rest);
-    *by_x = t * by_log_p * rest - (1 - t) * by_log_rest * p;
-    return t * positive + (1 - t) * negative;
+    *by_x = weight * t * by_log_p * rest - (1 - t) * by_log_rest * p;
+    return weight * t * positive + (1 - t) * negative;
+}
+
+static double value_count(const struct view *output)
+{
+    return (double)output->channels * (double)output->depth * (double)output->height *
+           (double)output->width;
 }
 
 static double binary_mean(const struct loss *l, const struct view *output,
-                          const float *target, double factor, const struct view *gradient)
+                          const float *target, double weight, double factor,
+                          const struct view *gradient)
 {
-    const double share = 1 / ((double)output->channels * (double)output->depth *
-                              (double)output->height * (double)output->width);
+    const double share = 1 / value_count(output);
     double sum = 0;
     EACH_VALUE({
         double by_x;
-        sum += binary(l, x, t, &by_x);
+        sum += binary(l, x, t, weight, &by_x);
         *g = (float)(factor * share * by_x);
     });
     return sum * share;
@@ -158,9 +165,7 @@ static double dice(const struct loss *l, const struct view *output, const float 
     return 1 - whole_share + l->overlap_weight * (1 - part_share);
 }
 
-/* d(p, t) of p = sigmoid(x); its gradient is added to what stands there. Nothing where
- * the target is empty: a network that says no everywhere would be right at once there,
- * which is the first thing that it learns, and the last. */
+/* d(p, t) of p = sigmoid(x); its gradient is added to what stands there. */
 static double add_overlap(const struct view *output, const float *target, double factor,
                           const struct view *gradient)
 {
@@ -172,8 +177,6 @@ static double add_overlap(const struct view *output, const float *target, double
         pt += p * t;
         (void)g;
     });
-    if (t_sum == 0)
-        return 0;
     const double whole = p_sum + t_sum + 1, share = (2 * pt + 1) / whole;
     EACH_VALUE({
         const double e = same_exp(-fabs(x));
@@ -183,13 +186,31 @@ static double add_overlap(const struct view *output, const float *target, double
     return 1 - share;
 }
 
+/* Where the target is empty there is no overlap: a network that says no everywhere would
+ * be right at once, which is the first thing that it learns, and the last. */
+static double dice_bce(const struct loss *l, const struct view *output,
+                       const float *target, double factor, const struct view *gradient)
+{
+    const double count = value_count(output);
+    double sum = 0;
+    for (int64_t i = 0; i < (int64_t)count; i++)
+        sum += (double)target[i];
+    if (sum == 0)
+        return binary_mean(l, output, target, 1, factor, gradient);
+    const double weight = sqrt(fmax((count - sum) / sum, 1));
+    return binary_mean(l, output, target, weight, factor, gradient) +
+           add_overlap(output, target, factor, gradient);
+}
+
 double loss_of_map(const struct loss *l, const struct view *output, const float *target,
                    double factor, const struct view *gradient)
 {
-    if (l->kind == LOSS_DICE)
+    switch (l->kind) {
+    case LOSS_DICE:
         return dice(l, output, target, factor, gradient);
-    double sum = binary_mean(l, output, target, factor, gradient);
-    if (l->kind == LOSS_DICE_BCE)
-        sum += add_overlap(output, target, factor, gradient);
-    return sum;
+    case LOSS_DICE_BCE:
+        return dice_bce(l, output, target, factor, gradient);
+    default:
+        return binary_mean(l, output, target, 1, factor, gradient);
+    }
 }

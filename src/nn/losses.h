@@ -13,9 +13,11 @@
  *   bce            the mean over voxels of the binary cross-entropy with the target
  *   dice           d(p, t) + overlap_weight * d(p t, t),
  *                  d(p, t) = 1 - (2 sum p t + 1) / (sum p + sum t + 1)
- *   dice-bce       bce, and d(p, t) where t is not empty: bce brings down the many
- *                  voxels of background at once, d weighs the few others (as in Isensee
- *                  et al., "nnU-Net", 2021)
+ *   dice-bce       bce, in which a voxel of the target counts as sqrt(others / those)
+ *                  of the sample (at least 1), and d(p, t); of an empty target bce
+ *                  alone. Bce brings the many voxels of background down at once, d
+ *                  weighs the few others (as in Isensee et al., "nnU-Net", 2021); the
+ *                  root keeps these from being brought down with them
  *
  * All but dice take the numbers before the last sigmoid or softmax, where their gradients
  * are exact; dice takes probabilities. Sums are in double and in the order of the voxels.

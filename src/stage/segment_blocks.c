@@ -19,8 +19,9 @@
 enum { AXES = 3, NOT_RUN = -1 };
 
 /* Along z blocks are shallower than wide: slices are thick, and what is carried along or
- * computed twice is as deep as a block. Measured in docs/performance.md. */
-static const int64_t most_length[AXES] = {40, 128, 128};
+ * computed twice is as deep as a block. Larger ones overlap less, and need more memory a
+ * thread; speed hardly depends on the shape (docs/performance.md). */
+static const int64_t most_length[AXES] = {72, 128, 128};
 static const int64_t overlap[AXES] = {8, 16, 16};
 static const int64_t least_length[AXES] = {BLOCK_LEAST_DEPTH, BLOCK_LEAST_SIDE,
                                            BLOCK_LEAST_SIDE};

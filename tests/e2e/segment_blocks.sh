@@ -4,13 +4,13 @@
 . "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
 . "$PULMO_SOURCE/tests/lib/detect.sh"
 
-make_data tree "$work/tree" --scans 3 --size 150 72 80
+make_data tree "$work/tree" --scans 3 --size 240 72 80
 make_data tree "$work/tiny" --scans 2 --size 5 41 43
 tree=(--set "dataset.root=$work/tree" --set "segment.weights=$work/weights/segment3d.h5" --set store.heatmaps=true)
 mkdir "$work/runs"
 cd "$work/runs"
 
-promise "1, 2, 3 and 4 ranks and two threads: the same bytes (3 scans of 3 tasks each)"
+promise "1, 2, 3 and 4 ranks and two threads: the same bytes (3 scans of 4 tasks each)"
 for ranks in 1 2 3 4; do
     run $ranks ranks$ranks "${tree[@]}"
     expect_done 0 ranks$ranks
@@ -31,7 +31,7 @@ expect_done 0 killed
 same_results ranks1 killed
 
 promise "scans of which a rank can hold no more than a task needs: the same bytes"
-run 2 window "${tree[@]}" --set limits.memory_gb=0.0033
+run 2 window "${tree[@]}" --set limits.memory_gb=0.0049
 expect_done 0 window
 same_results ranks1 window
 run 1 none "${tree[@]}" --set limits.memory_gb=0.001 --set limits.quarantine=9

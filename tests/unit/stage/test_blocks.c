@@ -14,7 +14,7 @@
 enum { LONGEST = 700, MOST = 128 };
 
 static const struct blocks_options kinds[] = {
-    {.least = 24, .most = 40, .overlap = 8, .divisor = 4},
+    {.least = 24, .most = 72, .overlap = 8, .divisor = 4},
     {.least = 48, .most = 128, .overlap = 16, .divisor = 4},
     {.least = 24, .most = 40, .overlap = 8, .divisor = 8},
     {.least = 0, .most = 40, .overlap = 8, .divisor = 1},

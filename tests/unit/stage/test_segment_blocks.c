@@ -138,7 +138,7 @@ static struct blocks axis(int64_t size, int i)
     blocks_init(
         &b, size,
         &(struct blocks_options){.least = i ? BLOCK_LEAST_SIDE : BLOCK_LEAST_DEPTH,
-                                 .most = i ? 128 : 40,
+                                 .most = i ? 128 : 72,
                                  .overlap = i ? 16 : 8,
                                  .divisor = 2});
     return b;
@@ -168,7 +168,7 @@ static void away_from_borders_it_is_a_run_over_the_whole(void **state)
     void *workspace;
     float *whole;
     size_t held = 0;
-    scene_init(&s, 70, 52, 180);
+    scene_init(&s, 100, 52, 180);
     ok(model_plan_new(m, s.size[0], s.size[1], s.size[2], &options, &p, &err));
     ok(memory_new(model_plan_workspace_bytes(p), 1, "test", &workspace, &err));
     ok(memory_new(s.voxels, sizeof *whole, "test", (void **)&whole, &err));
@@ -234,17 +234,17 @@ static void another_volume_begins_anew(void **state)
     (void)state;
     struct model *m = small_unet(1);
     struct scene a, b;
-    scene_init(&a, 60, 20, 20);
-    scene_init(&b, 60, 20, 20);
+    scene_init(&a, 100, 20, 20);
+    scene_init(&b, 100, 20, 20);
     segment(m, &a, 1);
-    struct block_segmenter *s = segmenter_of(m, &b, 32, 1);
-    ok(run(s, &b, 32, 28));
+    struct block_segmenter *s = segmenter_of(m, &b, 60, 1);
+    ok(run(s, &b, 60, 40));
     for (size_t i = 0; i < b.voxels; i++)
         b.hu[i] = -b.hu[i];
-    ok(run(s, &b, 0, 32)); /* the next run of `b` as it was would go on from here */
+    ok(run(s, &b, 0, 60)); /* the next run of `b` as it was would go on from here */
     block_segmenter_turn(s);
-    ok(run(s, &a, 32, 28));
-    ok(run(s, &a, 0, 32));
+    ok(run(s, &a, 60, 40));
+    ok(run(s, &a, 0, 60));
     memcpy(b.heatmap, a.heatmap, b.voxels * sizeof *b.heatmap);
     segment(m, &a, 1);
     assert_memory_equal(a.heatmap, b.heatmap, a.voxels * sizeof *a.heatmap);
@@ -304,12 +304,12 @@ static void what_is_not_finite_is_named_by_its_block(void **state)
     (void)state;
     struct model *m = small_unet(1);
     struct scene s;
-    scene_init(&s, 70, 20, 20);
+    scene_init(&s, 100, 20, 20);
     s.hu[60 * 400 + 7] = NAN;
     struct block_segmenter *b = segmenter_of(m, &s, 32, 1);
-    ok(run(b, &s, 0, 30));
-    assert_int_equal(run(b, &s, 30, 32), STATUS_STAGE_NUMERIC);
-    assert_non_null(strstr(err.message, "from (30, 0, 0) on"));
+    ok(run(b, &s, 0, 32));
+    assert_int_equal(run(b, &s, 32, 32), STATUS_STAGE_NUMERIC);
+    assert_non_null(strstr(err.message, "from (46, 0, 0) on"));
     block_segmenter_free(b);
     scene_release(&s);
     model_free(m);
@@ -326,11 +326,11 @@ static void a_poll_ends_it_between_blocks(void **state)
     struct model *m = small_unet(1);
     struct scene s;
     int polls = 1;
-    scene_init(&s, 70, 20, 20);
-    struct block_segmenter *b = segmenter_of(m, &s, 70, 1);
-    const struct slices w = {.hu = s.hu, .count = 70, .size = {70, 20, 20}};
+    scene_init(&s, 100, 20, 20);
+    struct block_segmenter *b = segmenter_of(m, &s, 100, 1);
+    const struct slices w = {.hu = s.hu, .count = 100, .size = {100, 20, 20}};
     assert_int_equal(
-        block_segmenter_run(b, &w, 0, 70, s.mask, NULL, refuse, &polls, &err),
+        block_segmenter_run(b, &w, 0, 100, s.mask, NULL, refuse, &polls, &err),
         STATUS_JOB_INTERRUPTED);
     block_segmenter_free(b);
     scene_release(&s);
@@ -364,7 +364,7 @@ static void what_it_needs_is_known_before(void **state)
     ok(block_segmenter_measure(m, (const int64_t[]){10, 512, 512}, 64, &options, &small,
                                &err));
     assert_int_equal(small.slices, 10);
-    assert_true(large.slices > 64 && large.slices <= 64 + 2 * 40);
+    assert_true(large.slices > 64 && large.slices <= 64 + 2 * 72);
     assert_true(large.bytes >= 512 * 512 * 64 * (int64_t)sizeof(float));
     assert_true(small.bytes < large.bytes && small.thread_bytes < large.thread_bytes);
     model_free(m);
