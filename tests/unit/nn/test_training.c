@@ -265,6 +265,8 @@ static void a_step_is_the_same_bits_however_the_batch_is_divided(void **state)
            222222);
     divide("unet2d", (const int64_t[]){1, 24, 20}, LOSS_DICE, 7 * 24 * 20, 24 * 20,
            118271 + 2 * 7 + 2 * 2 * (16 + 32 + 64 + 32 + 16));
+    divide("unet3d", (const int64_t[]){8, 12, 8}, LOSS_DICE_BCE, 8 * 12 * 8, 8 * 12 * 8,
+           85339 + 2 * 1 + 2 * 2 * (8 + 16 + 32 + 16 + 8));
 }
 
 /* Networks that have what the book's lack: strides, overlapping pools, a value read by
@@ -391,7 +393,8 @@ static void hold_slopes(struct training *t, const struct noise *data, const char
 static void gradients_of_any_network_are_the_slopes_of_its_loss(void **state)
 {
     (void)state;
-    static const enum loss_kind kinds[] = {LOSS_DICE, LOSS_BCE, LOSS_FOCAL};
+    static const enum loss_kind kinds[] = {LOSS_DICE, LOSS_BCE, LOSS_FOCAL,
+                                           LOSS_DICE_BCE};
     const int64_t size[3] = {4, 6, 8};
     struct network n;
     struct noise data = noise_new(SMALL_BATCH, 2 * 4 * 6 * 8, 2 * 4 * 6 * 7);
