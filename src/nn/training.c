@@ -180,6 +180,7 @@ static void set_norm(const struct training *t, struct norm *n, int c, double mea
     n->inverse[c] = (float)inverse;
     n->scale[c] = (float)(weight * inverse);
     n->shift[c] = (float)(bias - mean * weight * inverse);
+    n->normal_shift[c] = (float)(-mean * inverse);
 }
 
 /* Ends a phase: what the next needs of the whole batch. */

@@ -16,7 +16,7 @@
 #include "nn/arena.h"
 #include "nn/parameters.h"
 #include "nn/training.h"
-#include "tensor/conv_gradient.h"
+#include "tensor/conv_norm_gradient.h"
 #include "tensor/conv_peaks.h"
 #include "tensor/exact_sum.h"
 #include "tensor/layers_backward.h"
@@ -40,6 +40,8 @@ enum op_kind {
     OP_CONV_TRANSPOSE,
     OP_NORM_SUMS, /* ends its phase */
     OP_NORM,
+    OP_NORM_CONV, /* backward: a convolution and the norm of the input before it, at once
+                   */
     OP_RELU,
     OP_MAX_POOL,
     OP_AVG_POOL,
@@ -72,6 +74,7 @@ struct norm {
     struct exact_sum *sums;
     struct batch_statistics *statistics;
     float *mean, *inverse, *scale, *shift; /* forward */
+    float *normal_shift;                   /* of normalised values: -mean * inverse */
     float *first, *second;                 /* backward: batch_norm_backward */
     double *mean_sum, *product_sum;        /* backward: sums of the batch */
 };
@@ -89,7 +92,8 @@ struct layer_state {
     struct conv_peaks *peaks;
     struct pool_shape pool;
     int pool_layer, peaks_room; /* NONE: it is not */
-    int norm;                   /* index, or NONE */
+    int norm_before; /* layer that OP_NORM_CONV passes back to with this one, or NONE */
+    int norm;        /* index, or NONE */
 };
 
 struct training {

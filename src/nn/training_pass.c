@@ -86,6 +86,26 @@ static void run_peaks_backward(const struct place *p, const struct op *op,
         op->to == NONE ? NULL : &v->to, p->thread_memory + p->t->scratch_offset);
 }
 
+/* `to` holds the normalised input meanwhile. */
+static void run_norm_conv_backward(const struct place *p, const struct op *op,
+                                   const struct views *v)
+{
+    const struct training *t = p->t;
+    const struct layer_state *s = &t->layers[op->layer];
+    const int layer = s->norm_before;
+    const struct norm *n = &t->norms[t->layers[layer].norm];
+    float *bias = slot_of(p, op->layer, PARAMETER_BIAS);
+    batch_norm_forward(n->inverse, n->normal_shift, &v->in, &v->to);
+    conv_norm_gradient(
+        &s->gradient, values_of(t, op->layer, PARAMETER_WEIGHT),
+        values_of(t, layer, PARAMETER_WEIGHT), values_of(t, layer, PARAMETER_BIAS),
+        &v->to, &v->gradient, slot_of(p, op->layer, PARAMETER_WEIGHT),
+        slot_of(p, layer, PARAMETER_WEIGHT), slot_of(p, layer, PARAMETER_BIAS),
+        p->thread_memory + t->scratch_offset);
+    if (bias)
+        conv_gradient_bias(&v->gradient, bias);
+}
+
 /* The gradients by weight and bias are the sums; what goes on to the input needs them of
  * the batch (training.c). */
 static void run_norm_sums_backward(const struct place *p, const struct op *op,
@@ -158,6 +178,7 @@ static void run_forward(const struct place *p, const struct op *op, const struct
     case OP_FLATTEN:
         view_to_planes(&v->in, v->out.data);
         break;
+    case OP_NORM_CONV:
     case OP_INPUT:
     case OP_LOSS:
     case OP_ADD:
@@ -188,6 +209,9 @@ static void run_backward(const struct place *p, const struct op *op,
         break;
     case OP_CONV_POOL:
         run_peaks_backward(p, op, v);
+        break;
+    case OP_NORM_CONV:
+        run_norm_conv_backward(p, op, v);
         break;
     case OP_NORM_SUMS:
         run_norm_sums_backward(p, op, v);

@@ -67,6 +67,10 @@ static void find_lives(struct training *t)
         }
         if (op->kind == OP_CONV_POOL)
             need_patches(t, op);
+        if (op->kind == OP_NORM_CONV) {
+            const int *pad = t->layers[op->layer].gradient.shape.pad;
+            need_halo(&t->rooms[op->to], pad[0], pad[1], pad[2]);
+        }
         if (op->kind == OP_CONV || op->kind == OP_CONV_TRANSPOSE)
             need_halos(t, op);
     }
@@ -138,8 +142,8 @@ static size_t scratch_bytes(const struct training *t)
         if (s->transpose)
             most = larger(most, conv_transpose_scratch_bytes(s->transpose, large[0],
                                                              large[1], large[2]));
-        most = larger(most, conv_gradient_scratch_bytes(&s->gradient, small[0], small[1],
-                                                        small[2]));
+        most = larger(most, conv_norm_gradient_scratch_bytes(&s->gradient, small[0],
+                                                             small[1], small[2]));
     }
     return most;
 }

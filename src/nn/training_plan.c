@@ -221,6 +221,38 @@ out:
     return status;
 }
 
+/* The norm in front of a convolution that needs a gradient of its own but passes none on,
+ * or NONE: then neither the gradient between the two nor its sums are made. The
+ * algorithms that others are held against make them. */
+static int norm_before(const struct planner *b, int layer)
+{
+    const struct layer *l = &b->network->layers[layer];
+    const int value = l->inputs[0];
+    const enum conv_algorithm algorithm = b->t->options.algorithm;
+    if (l->type != LAYER_CONV || b->t->layers[layer].peaks_room != NONE || value == 0 ||
+        algorithm == CONV_REFERENCE || algorithm == CONV_BLIS)
+        return NONE;
+    const struct layer *norm = &b->network->layers[value - 1];
+    return norm->type == LAYER_BATCH_NORM && b->t->layers[layer].trained &&
+                   b->t->layers[value - 1].trained && b->readers[value] == 1 &&
+                   !b->t->wanted[norm->inputs[0]]
+               ? value - 1
+               : NONE;
+}
+
+static enum status add_norm_conv_backward(struct planner *b, struct op op)
+{
+    enum status status;
+    op.kind = OP_NORM_CONV;
+    b->t->layers[op.layer].norm_before = op.in - 1;
+    TRY(add_room(b, op.in, &op.to));
+    op.in = b->network->layers[op.in - 1].inputs[0];
+    op.out = NONE;
+    status = add_op(b, op);
+out:
+    return status;
+}
+
 static enum status add_backward(struct planner *b, int layer)
 {
     enum status status = STATUS_OK;
@@ -246,6 +278,8 @@ static enum status add_backward(struct planner *b, int layer)
         relu.to = op.gradient;
         TRY(add_op(b, relu));
     }
+    if (norm_before(b, layer) != NONE)
+        return add_norm_conv_backward(b, op);
     switch (l->type) {
     case LAYER_CONV:
     case LAYER_CONV_TRANSPOSE:

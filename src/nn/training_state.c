@@ -88,6 +88,7 @@ static enum status make_norm(struct training *t, int layer, struct error *err)
     TRY(new_floats(channels, &n->inverse, err));
     TRY(new_floats(channels, &n->scale, err));
     TRY(new_floats(channels, &n->shift, err));
+    TRY(new_floats(channels, &n->normal_shift, err));
     TRY(new_floats(channels, &n->first, err));
     TRY(new_floats(channels, &n->second, err));
 out:
@@ -106,6 +107,7 @@ enum status training_make_state(struct training *t, struct error *err)
     for (size_t i = 0; i < layers; i++) {
         t->layers[i].norm = NONE;
         t->layers[i].pool_layer = t->layers[i].peaks_room = NONE;
+        t->layers[i].norm_before = NONE;
         for (int role = 0; role < PARAMETER_ROLES; role++)
             t->layers[i].tensors[role] = NONE;
     }
@@ -129,6 +131,7 @@ void training_release_state(struct training *t)
         free(n->inverse);
         free(n->scale);
         free(n->shift);
+        free(n->normal_shift);
         free(n->first);
         free(n->second);
     }
@@ -196,7 +199,7 @@ static enum status make_convs(struct training *t, int layer, struct error *err)
     if (!transposed || back)
         TRY(conv_new(&conv, served, t->options.isa, weights_of(t, layer), &state->conv,
                      err));
-    if (transposed || (back && !pooled))
+    if (transposed || (back && !pooled && state->norm_before == NONE))
         TRY(conv_transpose_new(&transpose, wanted, t->options.isa, weights_of(t, layer),
                                &state->transpose, err));
     t->multiply_adds += work * (1 + back + (state->trained ? 1 : 0));

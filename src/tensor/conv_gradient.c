@@ -110,6 +110,15 @@ static void add_row(const float *row, int64_t width, int64_t step, int channels,
         sums[c] += (double)part[c];
 }
 
+void conv_gradient_add_row(const float *row, int64_t width, int64_t step, int channels,
+                           double *sums)
+{
+    enum { BLOCK = 8 };
+    for (int first = 0; first < channels; first += BLOCK)
+        add_row(row + first, width, step,
+                channels - first < BLOCK ? channels - first : BLOCK, sums + first);
+}
+
 void conv_gradient_bias(const struct view *gradient, float *bias)
 {
     enum { BLOCK = 8 };

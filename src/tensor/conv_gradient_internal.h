@@ -15,6 +15,10 @@
 void conv_gradient_blis(const struct conv_shape *s, const struct view *in,
                         const struct view *gradient, float *sums);
 
+/* sums[channel] += the sum over a row of voxels, `step` floats apart. */
+void conv_gradient_add_row(const float *row, int64_t width, int64_t step, int channels,
+                           double *sums);
+
 /* Out channels, padded to whole vectors. */
 int conv_gradient_columns(const struct conv_gradient *g);
 /* Floats of scratch beside the sums. */

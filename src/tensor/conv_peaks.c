@@ -4,11 +4,11 @@
  * input. A patch is kd * kh rows of kw * channels floats that are contiguous, here and
  * there: weights and sums are kept as [out][kz][ky][kx][in].
  *
- * Windows go through in groups of whole rows, small enough for the first-level cache,
- * and within a group channel by channel, so that a channel's sums or weights stay in
- * registers for all of its peaks. Of a row the even windows come first: patches of
- * neighbours overlap, and a load that meets parts of two stores still on their way has to
- * wait for both.
+ * Windows go through in groups of whole rows, small enough for the first-level cache:
+ * first all that is read of `in`, then all that is added to `to`. Either goes channel by
+ * channel, so that a channel's sums or weights stay in registers for all of its peaks. Of
+ * a row the even windows come first: patches of neighbours overlap, and a load that meets
+ * parts of two stores still on their way has to wait for both.
  */
 #include "tensor/conv_peaks.h"
 
@@ -79,7 +79,7 @@ static int64_t rows_a_group(int64_t rows, int64_t width)
 
 /* How scratch is divided; sizes in floats. */
 struct room {
-    int64_t sums, bias, places, values;
+    int64_t sums, bias, counts, places, values;
 };
 
 static int64_t round_up(int64_t floats)
@@ -90,11 +90,13 @@ static int64_t round_up(int64_t floats)
 static struct room room_of(const struct conv_peaks *p, int64_t depth, int64_t height,
                            int64_t width)
 {
-    const int64_t most = rows_a_group(depth * height, width) * width;
+    const int64_t most =
+        p->shape.out_channels * rows_a_group(depth * height, width) * width;
     return (struct room){
         .sums = round_up(p->shape.out_channels * p->patch),
-        .bias = round_up(2 * p->shape.out_channels), /* doubles */
-        .places = round_up(2 * most),                /* of 64 bits */
+        .bias = round_up(2 * p->shape.out_channels),   /* doubles */
+        .counts = round_up(2 * p->shape.out_channels), /* of 64 bits */
+        .places = round_up(2 * most),                  /* of 64 bits */
         .values = round_up(most),
     };
 }
@@ -103,7 +105,7 @@ size_t conv_peaks_scratch_bytes(const struct conv_peaks *p, int64_t depth, int64
                                 int64_t width)
 {
     const struct room r = room_of(p, depth, height, width);
-    return (size_t)(r.sums + r.bias + 2 * r.places + r.values) * sizeof(float);
+    return (size_t)(r.sums + r.bias + r.counts + 2 * r.places + r.values) * sizeof(float);
 }
 
 /* A pass over all windows. */
@@ -113,9 +115,13 @@ struct pass {
     const uint8_t *numbers;
     float *sums; /* NULL: not wanted */
     double *bias;
-    int64_t *from, *onto; /* where the patches of a group's peaks begin, in `in`, `to` */
+    /* The peaks of a group, `most` at most for each channel: where their patches begin in
+     * `in` and in `to`, and their gradients. */
+    int64_t *counts, *from, *onto, most; /* onto: from, where they are alike */
     float *values;
-    int64_t from_voxel[CONV_POOL_DEAD], onto_voxel[CONV_POOL_DEAD]; /* of a window */
+    int64_t from_voxel[CONV_POOL_DEAD + 1],
+        onto_voxel[CONV_POOL_DEAD + 1]; /* of a window;
+                                        dead: 0 */
     int64_t cleared; /* slices of `to` that hold zeros or sums, from the halo on */
 };
 
@@ -124,6 +130,12 @@ static int64_t place_of(const struct conv_shape *s, const struct view *v, int64_
                         int64_t y, int64_t x)
 {
     return conv_input(s, v, z, y, x, 0, 0, 0) - v->data;
+}
+
+/* Whether places in one are places in the other. */
+static bool is_alike(const struct view *a, const struct view *b)
+{
+    return a->stride_d == b->stride_d && a->stride_h == b->stride_h;
 }
 
 static void find_voxels(struct pass *p)
@@ -142,35 +154,68 @@ static void find_voxels(struct pass *p)
             }
 }
 
+/* A channel's windows of one row, even ones first. */
+struct row {
+    const float *values;
+    const uint8_t *numbers;
+    int64_t value_step, number_step, width;
+    int64_t first, step; /* where the patch of a window's first voxel begins */
+};
+
+/* Lists those that are alive, and returns their number. Small, so that all of it stays in
+ * registers. */
+static int64_t list_row(const struct row *row, const int64_t *restrict voxels,
+                        float *restrict values, int64_t *restrict places)
+{
+    int64_t count = 0;
+    for (int64_t odd = 0; odd < 2; odd++) {
+        const float *value = row->values + odd * row->value_step;
+        const uint8_t *number = row->numbers + odd * row->number_step;
+        const int64_t value_step = 2 * row->value_step, step = 2 * row->step,
+                      number_step = 2 * row->number_step;
+        int64_t place = row->first + odd * row->step;
+        for (int64_t x = odd; x < row->width; x += 2) {
+            values[count] = *value;
+            places[count] = place + voxels[*number];
+            count += *number != CONV_POOL_DEAD;
+            value += value_step;
+            number += number_step;
+            place += step;
+        }
+    }
+    return count;
+}
+
 /* The peaks of a channel in the windows of some rows; those with a gradient. */
 static int64_t list_peaks(struct pass *p, int64_t first, int64_t rows, int channel)
 {
     const struct conv_shape *s = &p->peaks->shape;
     const int *w = p->peaks->window;
     const struct view *g = p->gradient;
+    const int64_t list = channel * p->most;
     int64_t count = 0;
-    for (int64_t row = first; row < first + rows; row++) {
-        const int64_t z = row / g->height, y = row % g->height;
-        const float *values = conv_output(g, z, y, 0) + channel;
-        const uint8_t *numbers = p->numbers + row * g->width * g->channels + channel;
-        const int64_t from = place_of(s, p->in, z * w[0], y * w[1], 0),
-                      onto = p->to ? place_of(s, p->to, z * w[0], y * w[1], 0) : 0,
-                      step = w[2] * s->stride[2] * (int64_t)s->in_channels;
-        for (int odd = 0; odd < 2; odd++)
-            for (int64_t x = odd; x < g->width; x += 2) {
-                const int number = numbers[x * g->channels];
-                const bool alive = number != CONV_POOL_DEAD;
-                p->values[count] = values[x * g->stride_w];
-                p->from[count] = from + x * step + p->from_voxel[alive ? number : 0];
-                p->onto[count] = onto + x * step + p->onto_voxel[alive ? number : 0];
-                count += alive;
-            }
+    for (int64_t i = first; i < first + rows; i++) {
+        const int64_t z = i / g->height, y = i % g->height;
+        struct row row = {.values = conv_output(g, z, y, 0) + channel,
+                          .numbers = p->numbers + i * g->width * g->channels + channel,
+                          .value_step = g->stride_w,
+                          .number_step = g->channels,
+                          .width = g->width,
+                          .step = w[2] * s->stride[2] * (int64_t)s->in_channels};
+        if (p->onto != p->from) {
+            row.first = place_of(s, p->to, z * w[0], y * w[1], 0);
+            list_row(&row, p->onto_voxel, p->values + list + count,
+                     p->onto + list + count);
+        }
+        row.first = place_of(s, p->in, z * w[0], y * w[1], 0);
+        count += list_row(&row, p->from_voxel, p->values + list + count,
+                          p->from + list + count);
     }
     return count;
 }
 
-/* The patches of a list, in pieces that kernels have registers for: `whole` times 3, 2 or
- * 1 vectors, half a vector, single floats. */
+/* The patches of a list, in pieces that kernels have registers for: 3, 2, one and a half,
+ * 1 or half a vector, single floats. */
 static void do_patches(const struct conv_peaks *p, const struct view *v, float *data,
                        const int64_t *places, const float *values, int64_t count,
                        float *weights, bool scatter)
@@ -225,21 +270,25 @@ static void clear_slices(struct pass *p, int64_t row)
 static void do_group(struct pass *p, int64_t first, int64_t rows)
 {
     const struct conv_peaks *peaks = p->peaks;
+    const int channels = peaks->shape.out_channels;
     if (p->to)
         clear_slices(p, first + rows);
-    for (int o = 0; o < peaks->shape.out_channels; o++) {
-        const int64_t count = list_peaks(p, first, rows, o);
+    for (int o = 0; o < channels; o++) {
+        const float *values = p->values + o * p->most;
         float sum = 0;
-        for (int64_t i = 0; i < count; i++)
-            sum += p->values[i];
+        p->counts[o] = list_peaks(p, first, rows, o);
+        for (int64_t i = 0; i < p->counts[o]; i++)
+            sum += values[i];
         p->bias[o] += (double)sum;
-        if (p->sums)
-            do_patches(peaks, p->in, p->in->data, p->from, p->values, count,
-                       p->sums + o * peaks->patch, false);
-        if (p->to)
-            do_patches(peaks, p->to, p->to->data, p->onto, p->values, count,
-                       peaks->weights + o * peaks->patch, true);
     }
+    for (int o = 0; o < channels && p->sums; o++)
+        do_patches(peaks, p->in, p->in->data, p->from + o * p->most,
+                   p->values + o * p->most, p->counts[o], p->sums + o * peaks->patch,
+                   false);
+    for (int o = 0; o < channels && p->to; o++)
+        do_patches(peaks, p->to, p->to->data, p->onto + o * p->most,
+                   p->values + o * p->most, p->counts[o],
+                   peaks->weights + o * peaks->patch, true);
 }
 
 /* From [out][k][in] to PyTorch's [out][in][k]. */
@@ -274,9 +323,11 @@ void conv_peaks_backward(const struct conv_peaks *p, const struct view *in,
                   to->halo_d >= p->shape.pad[0] && to->halo >= p->shape.pad[1] &&
                   to->halo >= p->shape.pad[2]));
     pass.bias = (double *)(sums + r.sums);
-    pass.from = (int64_t *)(sums + r.sums + r.bias);
-    pass.onto = (int64_t *)(sums + r.sums + r.bias + r.places);
-    pass.values = sums + r.sums + r.bias + 2 * r.places;
+    pass.counts = (int64_t *)(sums + r.sums + r.bias);
+    pass.from = (int64_t *)(sums + r.sums + r.bias + r.counts);
+    pass.onto = to && !is_alike(in, to) ? pass.from + r.places / 2 : pass.from;
+    pass.values = sums + r.sums + r.bias + r.counts + 2 * r.places;
+    pass.most = some * gradient->width;
     memset(sums, 0, (size_t)(r.sums + r.bias) * sizeof *sums);
     find_voxels(&pass);
     for (int64_t row = 0; row < rows; row += some)

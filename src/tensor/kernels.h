@@ -117,7 +117,7 @@ struct kernel_peaks {
 
 typedef void kernel_peaks_function(const struct kernel_peaks *peaks);
 
-enum { KERNEL_PIECES = 5 };
+enum { KERNEL_PIECES = 6 };
 
 /* How many voxels of a row are summed at a time. */
 enum { KERNEL_SPANS = 8 };

@@ -394,6 +394,12 @@ PEAKS_OF(3, 3, 3)
 #define PEAK_LANES (LANES / 2)
 #define PEAK_NAME HALF
 #include "tensor/kernels_peaks.h"
+#if REGISTERS >= 32
+PEAKS_OF(3, 3, 3)
+#define PEAKS_HALVES(name) name##_3_3_3_half
+#else
+#define PEAKS_HALVES(name) NULL
+#endif
 PEAKS_OF(3, 3, 1)
 PEAKS_OF(1, 3, 1)
 PEAKS_OF(1, 1, 1)
@@ -410,11 +416,12 @@ PEAKS_OF(1, 1, 1)
 
 #define PEAKS_TABLE(name)                                                                \
     {                                                                                    \
-        {PEAKS_3_3(name), name##_3_3_1, name##_3_3_1_half, name##_3_3_1_single},         \
-            {name##_1_3_3, name##_1_3_2, name##_1_3_1, name##_1_3_1_half,                \
-             name##_1_3_1_single},                                                       \
+        {PEAKS_3_3(name), PEAKS_HALVES(name), name##_3_3_1, name##_3_3_1_half,           \
+         name##_3_3_1_single},                                                           \
+            {name##_1_3_3, name##_1_3_2,      NULL,                                      \
+             name##_1_3_1, name##_1_3_1_half, name##_1_3_1_single},                      \
         {                                                                                \
-            name##_1_1_3, name##_1_1_2, name##_1_1_1, name##_1_1_1_half,                 \
+            name##_1_1_3, name##_1_1_2, NULL, name##_1_1_1, name##_1_1_1_half,           \
                 name##_1_1_1_single                                                      \
         }                                                                                \
     }
@@ -434,7 +441,7 @@ const struct kernels KERNELS = {
     .outer = {{OUTER_LINE_1, OUTER_LINE_2}, {OUTER_LINES_1, OUTER_LINES_2}},
     .outer_pairs = {OUTER_LINE_PAIRS, OUTER_LINES_PAIRS},
     .windows = windows,
-    .peak_pieces = {3 * LANES, 2 * LANES, LANES, LANES / 2, 1},
+    .peak_pieces = {3 * LANES, 2 * LANES, 3 * LANES / 2, LANES, LANES / 2, 1},
     .gather = PEAKS_TABLE(gather),
     .scatter = PEAKS_TABLE(scatter),
 };

@@ -151,19 +151,6 @@ void batch_norm_fold(const float *weight, const float *bias, const float *mean,
     }
 }
 
-void batch_norm_forward(const float *scale, const float *shift, const struct view *in,
-                        const struct view *out)
-{
-    for (int64_t z = 0; z < in->depth; z++)
-        for (int64_t y = 0; y < in->height; y++)
-            for (int64_t x = 0; x < in->width; x++) {
-                const float *from = at(in, z, y, x);
-                float *restrict to = at(out, z, y, x);
-                for (int c = 0; c < in->channels; c++)
-                    to[c] = from[c] * scale[c] + shift[c];
-            }
-}
-
 void relu_forward(const struct view *in, const struct view *out)
 {
     for (int64_t z = 0; z < in->depth; z++)

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "tensor/conv_gradient.h"
+#include "tensor/conv_norm_gradient.h"
 #include "tensor/conv_transpose.h"
 
 enum { CASES = 120, SMALL_CASES = 24 };
@@ -303,6 +304,88 @@ static void a_bias_receives_the_sum_of_its_channel(void **state)
     }
 }
 
+/* The gradients by scale and shift of y = scale * in + shift, from the gradient by y. */
+static void sum_to_norm(const struct fixture *f, const struct view *y, double *by_scale,
+                        double *by_shift)
+{
+    const struct conv_shape *s = &f->shape;
+    const struct view *in = &f->in.view;
+    struct conv_transpose_shape back = {.in_channels = s->out_channels,
+                                        .out_channels = s->in_channels};
+    memcpy(back.kernel, s->kernel, sizeof back.kernel);
+    memcpy(back.stride, s->stride, sizeof back.stride);
+    memcpy(back.pad, s->pad, sizeof back.pad);
+    conv_transpose_reference(&back, f->weights, &f->gradient.view, y,
+                             &(struct conv_epilogue){0});
+    for (int c = 0; c < s->in_channels; c++)
+        by_scale[c] = by_shift[c] = 0;
+    for (int64_t z = 0; z < in->depth; z++)
+        for (int64_t h = 0; h < in->height; h++)
+            for (int64_t x = 0; x < in->width; x++)
+                for (int c = 0; c < s->in_channels; c++) {
+                    const double g = (double)voxel(y, z, h, x)[c];
+                    by_scale[c] += g * (double)voxel(in, z, h, x)[c];
+                    by_shift[c] += g;
+                }
+}
+
+static void a_norm_in_front_receives_the_sums_over_voxels(void **state)
+{
+    (void)state;
+    for (uint64_t number = 0; number < CASES; number++) {
+        struct fixture f = fixture_new(3000 + number, 40, 6);
+        struct random r = random_stream(9, RANDOM_NOISE, number, 0);
+        const struct conv_shape *s = &f.shape;
+        const struct view *in = &f.in.view, *g = &f.gradient.view;
+        const int64_t size[3] = {in->depth, in->height, in->width};
+        const size_t channels = (size_t)s->in_channels;
+        float *scale = draw_floats(&r, channels), *shift = draw_floats(&r, channels);
+        double by_scale[64], by_shift[64];
+        struct tensor y =
+            tensor_new(&r, size, s->in_channels, s->in_channels, in->halo_d, in->halo);
+        sum_to_norm(&f, &y.view, by_scale, by_shift);
+        for (int64_t z = 0; z < size[0]; z++)
+            for (int64_t h = 0; h < size[1]; h++)
+                for (int64_t x = 0; x < size[2]; x++)
+                    for (size_t c = 0; c < channels; c++)
+                        voxel(&y.view, z, h, x)[c] =
+                            scale[c] * voxel(in, z, h, x)[c] + shift[c];
+        struct fixture of_y = f;
+        of_y.in = y;
+        float *expected = gradient_of(&of_y, CONV_REFERENCE, ISA_PORTABLE);
+        const double voxels = (double)(g->depth * g->height * g->width),
+                     terms = (double)(f.weight_count / channels);
+        for (int isa = ISA_PORTABLE; isa <= (int)isa_best(); isa++) {
+            const struct conv_gradient by =
+                conv_gradient_make(s, CONV_AUTO, (enum isa)isa);
+            const size_t bytes =
+                conv_norm_gradient_scratch_bytes(&by, g->depth, g->height, g->width);
+            float *weights = draw_floats(&r, f.weight_count), found[2][64];
+            void *scratch;
+            ok(memory_new(bytes, 1, "scratch", &scratch, &err));
+            memset(scratch, 0xff, bytes);
+            conv_norm_gradient(&by, f.weights, scale, shift, in, g, weights, found[0],
+                               found[1], scratch);
+            for (size_t i = 0; i < f.weight_count; i++)
+                assert_true(fabs((double)weights[i] - (double)expected[i]) <
+                            8e-6 * (1 + sqrt(voxels)));
+            for (size_t c = 0; c < channels; c++) {
+                assert_true(fabs((double)found[0][c] - by_scale[c]) <
+                            8e-6 * (1 + sqrt(voxels * terms)));
+                assert_true(fabs((double)found[1][c] - by_shift[c]) <
+                            8e-6 * (1 + sqrt(voxels * terms)));
+            }
+            free(scratch);
+            free(weights);
+        }
+        free(expected);
+        free(scale);
+        free(shift);
+        free(y.memory);
+        fixture_free(&f);
+    }
+}
+
 /* New weights in an old convolution are the same bits as a new convolution. */
 static void weights_can_be_set_anew(void **state)
 {
@@ -352,6 +435,7 @@ int main(void)
         cmocka_unit_test(blis_stays_with_the_reference),
         cmocka_unit_test(direct_stays_with_the_reference),
         cmocka_unit_test(a_bias_receives_the_sum_of_its_channel),
+        cmocka_unit_test(a_norm_in_front_receives_the_sums_over_voxels),
         cmocka_unit_test(weights_can_be_set_anew),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
