@@ -125,6 +125,8 @@ static size_t step_scratch(const struct model_plan *p, const struct step *s)
     if (s->to == NO_VALUE)
         return 0;
     size = p->slots[s->to].shape.size;
+    if (s->pooled)
+        return conv_pool_scratch_bytes(s->conv, &s->pool, size[0], size[1], size[2]);
     return s->conv ? conv_scratch_bytes(s->conv, size[0], size[1], size[2])
            : s->transpose
                ? conv_transpose_scratch_bytes(s->transpose, size[0], size[1], size[2])

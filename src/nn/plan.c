@@ -2,11 +2,15 @@
  * From layers to steps.
  *
  * What runs as one step, and why it is the same result:
- *   input + batch norm          the planes are copied into channels-last order anyway
- *   convolution + ReLU + norm   one scale and shift a channel in the store
- * (conv_epilogue) convolution + norm [+ ReLU] the norm goes into weights and bias A layer
- * is absorbed only when nothing else reads what stands before it. A norm in front of a
- * convolution is never folded into it: the zeros of the padding stand behind the norm.
+ *
+ *   input + batch norm              the planes are copied into channels-last order anyway
+ *   convolution + ReLU + norm       one scale and shift a channel in the store
+ *   convolution + norm [+ ReLU]     the norm goes into weights and bias
+ *   any of these + max pooling      the map is pooled while it is in the cache
+ *
+ * A layer is absorbed only when nothing else reads what stands before it. A norm in front
+ * of a convolution is never folded into it: the zeros of the padding stand behind the
+ * norm.
  *
  * A concatenation is no step: its inputs are written to where it wants them (struct
  * slot.parent). An input that already belongs to another concatenation, or comes twice,
@@ -125,6 +129,20 @@ out:
     return status;
 }
 
+/* Whether a convolution's step can pool what it gives, with the same bits as a step of
+ * its own. The algorithms that others are held against do without. */
+static bool can_pool(const struct planner *b, const struct step *s, int layer)
+{
+    const struct layer *conv = &b->network->layers[s->layer];
+    const struct pool_shape pool = layer_pool_shape(&b->network->layers[layer]);
+    bool can = s->kind == STEP_CONV && conv_pool_serves(&pool) &&
+               b->options->algorithm != CONV_REFERENCE &&
+               b->options->algorithm != CONV_BLIS;
+    for (int i = 0; i < 3; i++)
+        can = can && (pool.kernel[i] % 2 == 0 || conv->kernel[i] == 1);
+    return can;
+}
+
 /* Takes into a convolution's step the layers behind it that it can do in its store. */
 static enum status absorb(struct planner *b, struct step *s, struct kernel_weights *w)
 {
@@ -137,11 +155,17 @@ static enum status absorb(struct planner *b, struct step *s, struct kernel_weigh
             TRY(fold_into_weights(b, next, w, &s->bias));
         else if (type == LAYER_BATCH_NORM && !s->scale)
             TRY(norm_fold(b, next, &s->scale, &s->shift));
+        else if (type == LAYER_MAX_POOL && can_pool(b, s, next))
+            s->pooled = true;
         else
             break;
         b->absorbed[next] = true;
         s->last_layer = next;
         s->to = next + 1;
+        if (s->pooled) {
+            s->pool = layer_pool_shape(&b->network->layers[next]);
+            break;
+        }
     }
 out:
     return status;
@@ -235,9 +259,7 @@ static enum status add_pool(struct planner *b, int layer)
                  l->inputs[0], layer + 1, &s);
     if (status != STATUS_OK)
         return status;
-    memcpy(s->pool.kernel, l->kernel, sizeof s->pool.kernel);
-    memcpy(s->pool.stride, l->stride, sizeof s->pool.stride);
-    memcpy(s->pool.pad, l->pad, sizeof s->pool.pad);
+    s->pool = layer_pool_shape(l);
     return STATUS_OK;
 }
 

@@ -12,6 +12,7 @@
 
 #include "nn/arena.h"
 #include "nn/model_internal.h"
+#include "tensor/conv_pool.h"
 #include "tensor/conv_transpose.h"
 #include "tensor/layers.h"
 
@@ -49,6 +50,7 @@ struct step {
     struct conv *conv;
     struct conv_transpose *transpose;
     struct pool_shape pool;
+    bool pooled; /* a convolution that pools what it gives (conv_pool.h) */
     float *bias, *scale, *shift; /* owned; NULL for none */
     bool relu;
     const float *weights; /* linear: borrowed from the model */

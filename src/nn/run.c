@@ -36,7 +36,9 @@ static void run_conv(const struct step *s, const struct view *in, const struct v
 {
     const struct conv_epilogue e = {
         .bias = s->bias, .relu = s->relu, .scale = s->scale, .shift = s->shift};
-    if (s->kind == STEP_CONV)
+    if (s->pooled)
+        conv_pool_forward(s->conv, &s->pool, in, out, NULL, &e, scratch);
+    else if (s->kind == STEP_CONV)
         conv_forward(s->conv, in, out, &e, scratch);
     else
         conv_transpose_forward(s->transpose, in, out, &e, scratch);
@@ -123,9 +125,10 @@ void model_plan_print(const struct model_plan *p, FILE *out)
         value_shape_text(&p->slots[s->to != NO_VALUE ? s->to : s->from].shape,
                          n->dimensions, shape);
         char what[64];
-        snprintf(what, sizeof what, "%s%s%s", step_names[s->kind],
+        snprintf(what, sizeof what, "%s%s%s%s", step_names[s->kind],
                  s->relu ? " + relu" : "",
-                 s->scale && s->kind != STEP_BATCH_NORM ? " + norm" : "");
+                 s->scale && s->kind != STEP_BATCH_NORM ? " + norm" : "",
+                 s->pooled ? " + max_pool" : "");
         fprintf(out, "%-36s %-28s %-18s %-9s %12lld\n",
                 s->layer >= 0 ? n->layers[s->layer].name : "", what, shape,
                 s->conv ? conv_algorithm_name(conv_algorithm(s->conv)) : "",

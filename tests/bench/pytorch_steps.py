@@ -158,8 +158,8 @@ def main():
     mine, theirs = (statistics.median(f[i][0] for f in found[1:]) for i in (0, 1))
     label = "train_step" if what == "train" else "infer"
     extra = "" if clock == "wall" else f" clock={clock}"
-    print(f"{label} network={name} batch={batch} size={'x'.join(map(str, size))} threads={threads} "
-          f"pulmo_ms={mine:.2f} pytorch_ms={theirs:.2f} ratio={theirs / mine:.2f}{extra}", flush=True)
+    print(f"{label} threads={threads} pulmo_ms={mine:.2f} pytorch_ms={theirs:.2f} ratio={theirs / mine:.2f} "
+          f"network={name} batch={batch} size={'x'.join(map(str, size))}{extra}", flush=True)
 
 
 main()
