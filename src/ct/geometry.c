@@ -141,3 +141,18 @@ int64_t geometry_voxels(const struct geometry *g)
 {
     return g->size[0] * g->size[1] * g->size[2];
 }
+
+bool geometry_find_voxel(const struct geometry *g, const double xyz[3], double index[3],
+                         int64_t voxel[3])
+{
+    bool inside = true;
+    geometry_to_index(g, xyz, index);
+    for (int k = 0; k < 3; k++)
+        inside &= index[k] >= -1 && index[k] <= (double)g->size[k];
+    if (!inside)
+        return false;
+    geometry_round(index, voxel);
+    for (int k = 0; k < 3; k++)
+        inside &= voxel[k] >= 0 && voxel[k] < g->size[k];
+    return inside;
+}

@@ -13,6 +13,7 @@
 #ifndef CT_GEOMETRY_H
 #define CT_GEOMETRY_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -49,5 +50,10 @@ void geometry_round(const double index_zyx[3], int64_t voxel[3]);
 
 /* Number of voxels. The geometry was checked. */
 int64_t geometry_voxels(const struct geometry *g);
+
+/* The index of a point and the voxel that it rounds to; false when that lies outside, and
+ * then voxel is not to be used. */
+bool geometry_find_voxel(const struct geometry *g, const double xyz[3], double index[3],
+                         int64_t voxel[3]);
 
 #endif

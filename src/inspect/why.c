@@ -130,19 +130,6 @@ out:
     return status;
 }
 
-static void find_voxel(struct why *w)
-{
-    w->inside = true;
-    geometry_to_index(&w->geometry, w->xyz, w->index);
-    for (int k = 0; k < 3; k++)
-        w->inside &= w->index[k] >= -1 && w->index[k] <= (double)w->geometry.size[k];
-    if (!w->inside)
-        return;
-    geometry_round(w->index, w->voxel);
-    for (int k = 0; k < 3; k++)
-        w->inside &= w->voxel[k] >= 0 && w->voxel[k] < w->geometry.size[k];
-}
-
 /* --- the truth, when there is a list of it --- */
 
 static void take_nearest_nodule(struct why *w, const struct nodule_list *l)
@@ -266,7 +253,7 @@ enum status why_init(struct why *w, const char *folder, const char *seriesuid,
     TRY(find_scan(w, &s, folder, seriesuid, err));
     find_nodule(w, &s.settings);
     if (!w->reason)
-        find_voxel(w);
+        w->inside = geometry_find_voxel(&w->geometry, w->xyz, w->index, w->voxel);
     if (w->inside)
         TRY(follow(w, &s, err));
     w->verdict = judge(w);

@@ -6,16 +6,12 @@
 #include "base/memory.h"
 #include "io/csv.h"
 #include "run/record.h"
+#include "score/assessment.h"
 
 struct lists {
     struct csv_writer candidates, submission, diagnosis;
     int64_t fold; /* that the models were trained for; -1: none */
 };
-
-static const char *seen_name(int seen)
-{
-    return seen > 0 ? "seen" : seen == 0 ? "unseen" : "unknown";
-}
 
 static enum status open_list(const struct run_folder *f, const char *name,
                              const char *header, struct csv_writer *out,

@@ -40,21 +40,6 @@ static enum status open_scan(struct search *s, const struct stored_scan *scan,
     return status;
 }
 
-static bool find_voxel(const struct geometry *g, const double xyz[3], double index[3],
-                       int64_t voxel[3])
-{
-    bool inside = true;
-    geometry_to_index(g, xyz, index);
-    for (int k = 0; k < 3; k++)
-        inside &= index[k] >= -1 && index[k] <= (double)g->size[k];
-    if (!inside)
-        return false;
-    geometry_round(index, voxel);
-    for (int k = 0; k < 3; k++)
-        inside &= voxel[k] >= 0 && voxel[k] < g->size[k];
-    return inside;
-}
-
 /* ---- the mask around a nodule ---- */
 
 /* Whole slabs of a mask and what erosion leaves of them: [count][y][x] from slice first
@@ -175,7 +160,7 @@ static enum status judge(struct search *s, const struct stored_scan *scan,
     int64_t voxel[3];
     struct near near;
     *loss = LOSS_OUTSIDE;
-    if (!find_voxel(&s->geometry, n->xyz, index, voxel))
+    if (!geometry_find_voxel(&s->geometry, n->xyz, index, voxel))
         return STATUS_OK;
     best = best_near(s->run, scan, n);
     if (best >= 0) {

@@ -49,6 +49,9 @@ enum status score_stage_check(const struct settings *s, struct error *err)
             TRY(nodule_list_init(&list, findings[i], err));
             nodule_list_release(&list);
         }
+    if (s->stages.detect && !s->dataset.annotations[0])
+        log_warning("score: dataset.annotations is not given and not beside the scans: "
+                    "nothing will be scored");
     if (s->dataset.seriesuids[0])
         TRY(series_list_init(&scans, s->dataset.seriesuids, err));
 out:

@@ -22,8 +22,8 @@ struct score_job {
     struct watchdog *watchdog;
 };
 
-/* Before any work: whether the lists can be read, and warnings of those that are not
- * there. Errors: STATUS_JOB_CONFIG. Rank 0 only. */
+/* Before any work: whether the lists can be read, and a warning when there is nothing
+ * to hold the run against. Errors: STATUS_JOB_CONFIG. Rank 0 only. */
 enum status score_stage_check(const struct settings *s, struct error *err);
 
 /* Scores settings->output. Errors: STATUS_JOB_FAILED when it holds no results;

@@ -9,6 +9,11 @@ const char *const loss_names[LOSS_KINDS] = {
     "absent",   "quarantine", "outside", "heatmap",    "erosion",
     "grouping", "search",     "list",    "classifier", "found"};
 
+const char *seen_name(int seen)
+{
+    return seen > 0 ? "seen" : seen == 0 ? "unseen" : "unknown";
+}
+
 /* Slices of LUNA16 are at most 2.5 mm apart; the sides are open. */
 const double strata_thickness_edges[STRATA_THICKNESS_EDGES] = {0, 1,   1.5,
                                                                2, 2.5, INFINITY};

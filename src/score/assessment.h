@@ -39,6 +39,9 @@ enum loss {
  * "classifier", "found". */
 extern const char *const loss_names[LOSS_KINDS];
 
+/* "seen", "unseen", "unknown" for 1, 0, -1. */
+const char *seen_name(int seen);
+
 /* What a run knows of a scan. */
 struct assessed_scan {
     const struct book_candidate *candidates; /* borrowed, all of them */

@@ -31,11 +31,9 @@ static void write_label(struct csv_writer *w, int label)
         csv_write_integer(w, label);
 }
 
-static const char *seen_name(const struct assessed_scan *s)
+static void write_seen(struct csv_writer *w, const struct assessed_scan *s)
 {
-    if (!s->done)
-        return "";
-    return s->seen > 0 ? "seen" : s->seen == 0 ? "unseen" : "unknown";
+    csv_write_text(w, s->done ? seen_name(s->seen) : "");
 }
 
 /* ---- nodules ---- */
@@ -53,7 +51,7 @@ static void write_nodule(struct csv_writer *w, const struct target *t, size_t sc
     csv_write_text(w, loss_names[loss]);
     csv_write_number(w, "%.6g", s->thickness_mm);
     write_label(w, s->fold);
-    csv_write_text(w, seen_name(s));
+    write_seen(w, s);
     csv_write_end(w);
 }
 
@@ -94,7 +92,7 @@ static enum status write_scans(const struct target *t, struct error *err)
         csv_write_text(&w, t->in->evaluation->seriesuids[s]);
         csv_write_text(&w, scan->done ? "done" : "no result");
         write_label(&w, scan->fold);
-        csv_write_text(&w, seen_name(scan));
+        write_seen(&w, scan);
         csv_write_number(&w, "%.6g", scan->thickness_mm);
         csv_write_integer(&w, r->totals[s].nodules);
         csv_write_integer(&w, r->totals[s].hits);

@@ -18,11 +18,6 @@ static json_t *area(const struct roc_area *a)
                      "lower", json_number(a->lower), "upper", json_number(a->upper));
 }
 
-static const char *seen_name(int seen)
-{
-    return seen > 0 ? "seen" : seen == 0 ? "unseen" : "unknown";
-}
-
 /* ---- what was scored ---- */
 
 static json_t *scope(const struct assessment_input *in, const struct assessment_notes *n)
