@@ -133,15 +133,28 @@ expect_code 0 straight
 sums straight >straight.sums
 same_as straight stopped
 
-promise "a damaged file of the cache is made again in mid-epoch"
-for file in "$work"/cache/scans/*.h5; do
-    printf '\x55%.0s' {1..64} | dd of="$file" bs=1 conv=notrunc status=none \
-        seek=$(($(stat -c %s "$file") / 2))
-done
-run 2 mended
+damage() { # FOLDER
+    local file
+    for file in "$1"/scans/*.h5; do
+        printf '\x55%.0s' {1..64} | dd of="$file" bs=1 conv=notrunc status=none \
+            seek=$(($(stat -c %s "$file") / 2))
+    done
+}
+
+promise "a damaged file of the cache, or of its copies on a node, is made again in mid-epoch"
+damage "$work/cache"
+run 2 mended --set "cache.local=$work/local"
 expect_code 0 mended
 expect_said mended "is made again"
 same_as alone mended
+damage "$work/local"
+run 3 copies --set "cache.local=$work/local"
+expect_code 0 copies
+expect_said copies "$work/local/scans/.* is damaged"
+same_as alone copies
+run 2 nowhere --set cache.local=/proc/local
+expect_code 2 nowhere
+expect_said nowhere "cache.local: /proc/local: "
 
 promise "of the test subset nothing shows in the models"
 job+=(--set train.fold=1)
