@@ -173,17 +173,22 @@ static enum status take_fold(void *context, const struct csv_row *row, struct er
     return STATUS_OK;
 }
 
-/* A scan without a candidate has no row that names its fold. Folds that test a subset
- * each, as those of a cross-validation, tell it all the same. */
+/* A scan without a candidate has no row that names its fold. One fold for all scans, or
+ * folds that test a subset each, as those of a cross-validation, tell it all the same. */
 static void complete_folds(struct stored_run *r)
 {
-    bool any = false, by_subset = true;
+    bool by_subset = true, is_one = true;
+    int first = -1;
     for (size_t i = 0; i < r->scan_count; i++) {
-        any |= r->scans[i].fold >= 0;
-        by_subset &= r->scans[i].fold < 0 || r->scans[i].fold == r->scans[i].subset;
+        int fold = r->scans[i].fold;
+        if (fold < 0)
+            continue;
+        first = first < 0 ? fold : first;
+        is_one &= fold == first;
+        by_subset &= fold == r->scans[i].subset;
     }
-    for (size_t i = 0; any && by_subset && i < r->scan_count; i++)
-        r->scans[i].fold = r->scans[i].subset;
+    for (size_t i = 0; i < r->scan_count && first >= 0 && (is_one || by_subset); i++)
+        r->scans[i].fold = by_subset ? r->scans[i].subset : first;
 }
 
 static enum status take_folds(struct stored_run *r, struct error *err)
