@@ -92,9 +92,10 @@ static const struct train_settings presets[2][TRAIN_STAGES] = {
     },
 };
 
-/* Of a segmenter in 3D, in both modes; the book has none. A patch is nearly all
- * background, which the book's loss (eight times the recall) is slow to leave: measured
- * in docs/performance.md. Half of the samples are places that are listed as no nodule. */
+/* Of a segmenter in 3D, in both modes; the book has none. Small batches, since what
+ * counts is the number of steps, and a loss that a patch of nearly nothing but background
+ * does not lead astray (docs/performance.md). Half of the samples are places that are
+ * listed as no nodule. */
 static const struct train_settings volume_preset = {.epochs = 10,
                                                     .epoch_samples = 4000,
                                                     .batch = 4,
