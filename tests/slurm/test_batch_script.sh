@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# slurm/pulmo.sbatch on three hosts: a training loses a host, a link, its time, its place to a more urgent job;
+# each time it ends with the bits of one that nothing happened to.
+. "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/slurm/cluster.sh"
+"$python" -c 'import h5py, numpy' 2>/dev/null || skip "$python has no h5py (Debian: python3-h5py)"
+cluster_up 3
+cd "$work"
+
+promise() { echo "* $*"; }
+
+tree=$work/tree
+"$python" "$PULMO_SOURCE/tests/lib/make_dataset.py" tree "$tree" --scans 10
+arguments=("$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache"
+    --set compute.threads=1 --set 'train.stages=["classify"]' --set train.epochs=2 --set train.batch=4
+    --set train.validate_samples=6 --set checkpoint.seconds=1 --set limits.deadline_s=60)
+sums() { (cd "$1" && sha256sum models/*.h5 metrics.csv); }
+
+"$PULMO" run "${arguments[@]}" --set train.epoch_samples=8 --set output=warm >warm.log 2>&1 || fail "$(tail -n 5 warm.log)"
+began=$SECONDS
+"$PULMO" run "${arguments[@]}" --set train.epoch_samples=400 --set output=straight >straight.log 2>&1 ||
+    fail "$(tail -n 5 straight.log)"
+echo "  undisturbed: $((SECONDS - began)) s"
+sums straight >straight.sums
+
+# disturbed RUN SBATCH-OPTION...: submits the same job.
+disturbed() {
+    local run=$1
+    shift
+    submit --nodes=3 --ntasks-per-node=1 "$@" "$PULMO_SOURCE/slurm/pulmo.sbatch" "${arguments[@]}" \
+        --set train.epoch_samples=400 --set "output=$work/$run"
+}
+checkpointed() { ls "$work/$1"/checkpoints/classify-*.h5; }
+same_bits() { # RUN
+    wait_for_job 150 "$job_id"
+    [ "$state" = COMPLETED ] || { cat "$job_id.out"; fail "$1: the job is $state"; }
+    [ "$(cat "$1/DONE")" = 0 ] || fail "$1 has no DONE"
+    sums "$1" | cmp - straight.sums || { cat "$job_id.out"; fail "$1 has other bits"; }
+    grep pulmo.sbatch "$job_id.out" | sed 's/^[^ ]* pulmo.sbatch,/ /'
+}
+
+promise "a host loses its power: the others go on within the allocation"
+disturbed power
+wait_for 60 "a checkpoint" checkpointed power
+power_off c3
+same_bits power
+grep -q "host c3 does not answer" "$job_id.out" || fail "nothing said of c3"
+power_on c3
+wait_for 60 "c3 to return" idle_hosts 3
+
+promise "the host of the batch script loses its power: the job is queued again"
+disturbed first
+wait_for 60 "a checkpoint" checkpointed first
+power_off c1
+sleep 2
+power_on c1
+same_bits first
+wait_for 60 "c1 to return" idle_hosts 3
+
+promise "a link is cut: the hosts that still reach each other go on"
+disturbed link
+wait_for 60 "a checkpoint" checkpointed link
+unplug c2
+same_bits link
+plug c2
+wait_for 60 "c2 to return" idle_hosts 3
+
+promise "the signal that comes before the time limit: a checkpoint, queued again; ranks started by srun"
+disturbed time --export=ALL,PULMO_LAUNCHER=srun
+wait_for 60 "a checkpoint" checkpointed time
+on c0 scancel --batch --signal=USR1 "$job_id"
+same_bits time
+grep -q "the ranks ended with code 75" "$job_id.out" || fail "it was not asked to stop"
+
+promise "a more urgent job takes the hosts: the training goes on after it"
+disturbed preempted
+first=$job_id
+wait_for 60 "a checkpoint" checkpointed preempted
+submit --partition=urgent --nodes=3 --ntasks-per-node=2 --wrap "sleep 3"
+wait_for_job 90 "$job_id"
+job_id=$first
+same_bits preempted
+on c0 scontrol show job "$job_id" | grep -q "Restarts=[1-9]" || fail "it was not preempted"
+
+promise "a job that is cancelled stays so; stopped at a checkpoint without coming back"
+disturbed cancelled
+wait_for 60 "a checkpoint" checkpointed cancelled
+on c0 scancel "$job_id"
+wait_for_job 60 "$job_id"
+[ "$state" = CANCELLED ] || fail "the job is $state"
+disturbed cancelled
+wait_for 60 "the ranks" grep -q "goes on from" "$job_id.out"
+on c0 scontrol update "job=$job_id" requeue=0
+on c0 scancel --batch --signal=USR1 "$job_id"
+wait_for_job 60 "$job_id"
+[ "$state" = FAILED ] && grep -q "ended with code 75" "$job_id.out" || { cat "$job_id.out"; fail "the job is $state"; }
+sleep 15 # as long as a requeue takes
+[ "$(job_state "$job_id")" = FAILED ] && [ ! -e cancelled/DONE ] || fail "it came back"
+
+promise "what would fail again is not tried again"
+submit --nodes=1 "$PULMO_SOURCE/slurm/pulmo.sbatch" "${arguments[@]}" --set train.batch=none --set "output=$work/refused"
+wait_for_job 60 "$job_id"
+[ "$state" = FAILED ] && grep -q "train.batch" "$job_id.out" || { cat "$job_id.out"; fail "it is $state"; }
+submit --nodes=1 "$PULMO_SOURCE/slurm/pulmo.sbatch" "${arguments[@]}"
+wait_for_job 60 "$job_id"
+grep -q "give --set output=RUN" "$job_id.out" || { cat "$job_id.out"; fail "it is $state"; }
