@@ -29,14 +29,26 @@ static struct paired_value *value_of(struct paired_result *r, size_t i)
     return i < BOOTSTRAP_POINTS ? &r->points[i] : &r->cpm;
 }
 
+/* Of values that are sums in another order, what is left is rounding: no bound may lie
+ * beyond zero for it. Real differences are no smaller than a share of a nodule. */
+static double difference(double of_a, double of_b)
+{
+    static const double rounding = 1e-12;
+    const double d = of_b - of_a;
+    return fabs(d) < rounding ? 0 : d;
+}
+
 static void observe(const struct froc_result *a, const struct froc_result *b,
                     struct paired_result *out)
 {
     for (size_t i = 0; i < BOOTSTRAP_SUMMARY; i++) {
         double of_a = i < BOOTSTRAP_POINTS ? a->sensitivity[i] : a->cpm;
         double of_b = i < BOOTSTRAP_POINTS ? b->sensitivity[i] : b->cpm;
-        *value_of(out, i) = (struct paired_value){
-            .a = of_a, .b = of_b, .difference = of_b - of_a, .lower = NAN, .upper = NAN};
+        *value_of(out, i) = (struct paired_value){.a = of_a,
+                                                  .b = of_b,
+                                                  .difference = difference(of_a, of_b),
+                                                  .lower = NAN,
+                                                  .upper = NAN};
     }
 }
 
@@ -68,7 +80,7 @@ enum status paired_compare(const struct froc_result *a, const struct froc_result
         read_resample(&in[0], weights, points, of_a);
         read_resample(&in[1], weights, points, of_b);
         for (size_t k = 0; k < BOOTSTRAP_SUMMARY; k++)
-            differences[k * resamples + i] = of_b[k] - of_a[k];
+            differences[k * resamples + i] = difference(of_a[k], of_b[k]);
     }
     for (size_t k = 0; k < BOOTSTRAP_SUMMARY; k++) {
         struct interval found =

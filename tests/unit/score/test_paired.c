@@ -80,6 +80,37 @@ static void a_system_does_not_differ_from_itself(void **state)
     release_both(r);
 }
 
+/* One system gives all marks one probability, the other those of every third scan
+ * another: each has a hit and three false marks, so both curves are the same line. */
+static void rounding_is_no_difference(void **state)
+{
+    (void)state;
+    enum { LINE_MARKS = 4 };
+    struct froc_result r[2];
+    struct paired_result p;
+    struct error err;
+    for (int k = 0; k < 2; k++) {
+        struct scored_scan scans[SCANS];
+        for (int i = 0; i < SCANS; i++) {
+            nodules[i] = (struct nodule)FINDING(0, 10);
+            for (int m = 0; m < LINE_MARKS; m++)
+                marks[k][i][m] =
+                    (struct mark)MARK(m == 0 ? 1 : 50 + m, k && i % 3 == 0 ? .7 : .3);
+            scans[i] = (struct scored_scan){.marks = marks[k][i],
+                                            .mark_count = LINE_MARKS,
+                                            .included = &nodules[i],
+                                            .included_count = 1};
+        }
+        assert_int_equal(froc_score(scans, SCANS, &r[k], &err), STATUS_OK);
+    }
+    assert_int_equal(paired_compare(&r[0], &r[1], RESAMPLES, 1, &p, &err), STATUS_OK);
+    for (int v = 0; v < BOOTSTRAP_SUMMARY; v++) {
+        const struct paired_value *got = v < BOOTSTRAP_POINTS ? &p.points[v] : &p.cpm;
+        assert_true(got->difference == 0 && got->lower == 0 && got->upper == 0);
+    }
+    release_both(r);
+}
+
 static void exchanged_systems_have_the_opposite_difference(void **state)
 {
     (void)state;
@@ -117,6 +148,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounds_are_those_of_the_differences_of_shared_resamples),
         cmocka_unit_test(a_system_does_not_differ_from_itself),
+        cmocka_unit_test(rounding_is_no_difference),
         cmocka_unit_test(exchanged_systems_have_the_opposite_difference),
         cmocka_unit_test(without_resamples_or_nodules_there_are_no_bounds),
     };
