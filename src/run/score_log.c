@@ -91,13 +91,15 @@ static void log_losses(const struct assessment *a)
 static void log_malignancy(const struct assessment *a)
 {
     const struct roc_difference *d = &a->malignancy;
+    if (!a->has_malignancy)
+        return;
     if (!isnan(d->a.area))
         log_info(
             "score: malignancy AUC %.4f (95 %%: %.4f to %.4f), of the diameter alone "
             "%.4f, %lld malignant and %lld benign nodules",
             d->a.area, d->a.lower, d->a.upper, d->b.area, (long long)d->a.positives,
             (long long)d->a.negatives);
-    if (!isnan(a->patients.area) && a->has_malignancy)
+    if (!isnan(a->patients.area))
         log_info("score: patients AUC %.4f (95 %%: %.4f to %.4f), %lld of %lld with a "
                  "malignant nodule",
                  a->patients.area, a->patients.lower, a->patients.upper,

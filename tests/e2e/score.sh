@@ -194,6 +194,12 @@ rm "$work"/bare/*.csv
 run 2 bare --set "dataset.root=$work/bare" --set limits.quarantine=2 "${both[@]}"
 expect_done 3 bare
 expect_said bare "warning: score: dataset.annotations is not given .* nothing will be scored"
+mv "$work/tree/annotations_with_malignancy.csv" "$work"
+run 1 plain "${tree[@]}" "${both[@]}"
+mv "$work/annotations_with_malignancy.csv" "$work/tree"
+expect_done 3 plain
+expect_said plain "score: CPM"
+! grep -q "AUC" plain.log || fail "an area of nothing: $(grep AUC plain.log)"
 "$python" -c 'import json; j = json.load(open("bare/froc/score.json")); assert j["froc"] is None and len(j["missing"]) == 4'
 
 promise "a list that cannot be read ends the job before any work; a score without results is refused"
