@@ -79,8 +79,14 @@ static enum status choose_list(const char *option, const char *asked, const char
                       "with --%s",
                       of_a, of_b, option);
 out:
-    if (status != STATUS_OK && status != STATUS_JOB_CONFIG)
-        error_prefix(err, "--%s names another list", option);
+    /* Which one cannot be read is said; an option spares it. */
+    if (status_is_item(status)) {
+        error_prefix(err,
+                     "the lists of the runs cannot be told apart (--%s says which one "
+                     "counts)",
+                     option);
+        status = err->code = STATUS_JOB_CONFIG;
+    }
     return status;
 }
 

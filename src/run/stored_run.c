@@ -213,6 +213,8 @@ enum status stored_run_open(struct stored_run *r, const char *folder, struct err
     TRY(take_scans(r, err));
     TRY(take_folds(r, err));
 out:
+    if (status == STATUS_JOB_CONFIG) /* no slip of the caller's: the run is damaged */
+        status = err->code = STATUS_JOB_FAILED;
     return status;
 }
 

@@ -42,7 +42,8 @@ struct stored_run {
 };
 
 /* Opens a run directory. stored_run_release may be called in any case. Errors:
- * STATUS_JOB_FAILED when it holds no finished run; what reading gave. */
+ * STATUS_JOB_FAILED when it holds no finished run, or damaged lists; what reading gave.
+ */
 enum status stored_run_open(struct stored_run *r, const char *folder, struct error *err);
 void stored_run_release(struct stored_run *r);
 
