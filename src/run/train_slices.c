@@ -30,10 +30,10 @@ static void mark_slices(const struct train_network *n, const struct geometry *g,
         else
             geometry_to_index(g, x->xyz, index);
         geometry_round(index, centre);
-        const int64_t reach = (int64_t)floor(mm / 2 / g->spacing[2]);
-        for (int64_t z = centre[0] - reach; z <= centre[0] + reach; z++)
-            if (z >= context && z < g->size[0] - context)
-                holds[z] = true;
+        /* Both are from a list and may be anything: the slices bound the walk. */
+        const double reach = floor(mm / 2 / g->spacing[2]);
+        for (int64_t z = context; z < g->size[0] - context; z++)
+            holds[z] |= fabs((double)z - (double)centre[0]) <= reach;
     }
 }
 
