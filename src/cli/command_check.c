@@ -56,7 +56,8 @@ static const struct argp argp = {
            "reading.\v"
            "Exit codes: 0 fine; 1 failed; 2 usage or configuration, a list or weights "
            "that cannot "
-           "be used; 3 scans are broken, missing or left out.",
+           "be used, or a training that would be refused; 3 scans are broken, missing or "
+           "left out.",
     .children = children,
 };
 

@@ -75,6 +75,7 @@ void survey_release(struct survey *v)
         free(v->weights[i].error);
     for (int i = 0; i < TRAIN_STAGES; i++)
         free(v->room.training[i].error);
+    free(v->room.refusal);
     free(v->reasons);
     free(v->facts);
     free(v->missing);
@@ -93,6 +94,12 @@ int survey_exit_code(const struct survey *v)
             return EXIT_CONFIGURATION;
     for (int i = 0; i < 3; i++)
         if (v->weights[i].error)
+            return EXIT_CONFIGURATION;
+    if (v->room.refusal)
+        return EXIT_CONFIGURATION;
+    for (int i = 0; i < TRAIN_STAGES; i++)
+        if (v->room.training[i].error ||
+            (v->room.training[i].stage && v->room.training[i].workers == 0))
             return EXIT_CONFIGURATION;
     return v->broken || v->room.too_large || v->missing_count || v->dataset.problem_count
                ? EXIT_SCANS

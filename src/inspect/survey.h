@@ -122,6 +122,7 @@ struct survey_room {
     const char *cache;
     int64_t cache_bytes, cache_free_bytes; /* at most, for all scans; -1: not known */
     double memory_gb;                      /* limits.memory_gb */
+    char *refusal; /* why the job's training would be refused, NULL */
     struct survey_training training[TRAIN_STAGES];
 };
 
@@ -159,7 +160,8 @@ enum status survey_init(struct survey *v, const struct comm *c, const struct set
                         bool deep, struct error *err);
 void survey_release(struct survey *v);
 
-/* 0 fine; 2 a list or weights cannot be used; 3 scans are broken, missing or left out. */
+/* 0 fine; 2 a list or weights cannot be used, or the training would be refused; 3 scans
+ * are broken, missing or left out. */
 int survey_exit_code(const struct survey *v);
 
 /* For people; the same as one JSON object. */

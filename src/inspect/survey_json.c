@@ -210,6 +210,8 @@ enum status survey_print_json(const struct survey *v, FILE *out, struct error *e
         json_object_set_new(root, "room", room(&v->room));
     if (root)
         json_object_set_new(root, "training", training(&v->room));
+    if (root)
+        json_object_set_new(root, "training_refused", text(v->room.refusal));
     bool written = root && !json_dumpf(root, out, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     json_decref(root);
     fputc('\n', out);

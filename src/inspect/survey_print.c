@@ -279,6 +279,8 @@ static void print_cache_room(const struct survey_room *r, FILE *out)
 static void print_training(const struct survey_room *r, FILE *out)
 {
     char a[BYTES_TEXT], b[BYTES_TEXT];
+    if (r->refusal)
+        fprintf(out, "train        would be refused: %s\n", r->refusal);
     for (int i = 0; i < TRAIN_STAGES; i++) {
         const struct survey_training *t = &r->training[i];
         if (!t->stage)

@@ -7,6 +7,7 @@
 #include "run/record.h"
 #include "run/stage_setup.h"
 #include "run/train_memory.h"
+#include "run/train_stage.h"
 #include "stage/segment_blocks.h"
 
 static int64_t round_up(int64_t n, int64_t step)
@@ -79,6 +80,12 @@ static enum status open_weights(struct survey *v, const char *network,
     return status;
 }
 
+/* By the job itself, before it would need the weights. */
+static bool is_trained(const struct settings *s, enum train_stage stage)
+{
+    return s->stages.train && s->train.stages[stage];
+}
+
 static enum status check_weights(struct survey *v, const struct settings *s,
                                  struct error *err)
 {
@@ -87,11 +94,13 @@ static enum status check_weights(struct survey *v, const struct settings *s,
     v->weights[0] =
         (struct survey_weights){.stage = "segment",
                                 .path = s->segment.weights,
-                                .needed = s->stages.detect && stage_uses_network(s)};
+                                .needed = s->stages.detect && stage_uses_network(s) &&
+                                          !is_trained(s, TRAIN_SEGMENT)};
     v->weights[1] =
         (struct survey_weights){.stage = "classify",
                                 .path = s->classify.weights,
-                                .needed = s->stages.detect && !stage_uses_blobs(s)};
+                                .needed = s->stages.detect && !stage_uses_blobs(s) &&
+                                          !is_trained(s, TRAIN_CLASSIFY)};
     v->weights[2] =
         (struct survey_weights){.stage = "malignancy", .path = s->malignancy.weights};
     for (int i = 0; i < 3; i++) {
@@ -214,7 +223,13 @@ static enum status measure_training(struct survey *v, const struct settings *s,
                                     struct error *err)
 {
     const int threads = s->compute.threads > 0 ? (int)s->compute.threads : 1;
+    struct error refused;
     v->room.memory_gb = s->limits.memory_gb;
+    if (s->stages.train && train_stage_check(s, &refused) != STATUS_OK) {
+        const enum status status = text_new(refused.message, &v->room.refusal, err);
+        if (status != STATUS_OK)
+            return status;
+    }
     for (enum train_stage i = 0; i < TRAIN_STAGES; i++) {
         struct survey_training *t = &v->room.training[i];
         struct train_memory m;

@@ -1,8 +1,8 @@
 #include "run/train_stage.h"
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "ct/lists.h"
 #include "run/protocol.h"
 #include "run/stage_setup.h"
 #include "run/train_internal.h"
@@ -28,6 +28,17 @@ static enum status check_start(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
+/* Read before any work: the classifier takes it up hours later, after the segmenter. */
+static enum status check_hard_list(const char *path, struct error *err)
+{
+    struct candidate_list places;
+    const enum status status = place_list_init(&places, path, err);
+    if (status != STATUS_OK)
+        error_prefix(err, "train.hard_negatives");
+    candidate_list_release(&places);
+    return status;
+}
+
 /* Where hard negatives come from. */
 static enum status check_hard(const struct settings *s, struct error *err)
 {
@@ -44,9 +55,8 @@ static enum status check_hard(const struct settings *s, struct error *err)
                          "train.hard_negatives = \"%s\" is neither \"own\" nor a path; "
                          "for a file of this folder write \"./%s\"",
                          hard, hard);
-    if (!own && !file_exists(hard))
-        return error_set(err, STATUS_JOB_CONFIG, "train.hard_negatives: there is no %s",
-                         hard);
+    if (!own)
+        return check_hard_list(hard, err);
     if (own && stage_uses_list(s))
         return error_set(err, STATUS_JOB_CONFIG,
                          "train.hard_negatives = \"own\": segment.method \"candidates\" "

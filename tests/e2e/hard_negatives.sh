@@ -71,11 +71,23 @@ expect_said book "trains the classifier on listed candidates only"
 run 0 bare --set train.hard_negatives=list.csv
 expect_code 2 bare
 expect_said bare "neither \"own\" nor a path"
+tail -n +2 alone/$list >headless.csv
+run 2 headless --set train.hard_negatives=./headless.csv
+expect_code 2 headless
+expect_said headless "train.hard_negatives: .*headless.csv:1: no column seriesuid"
+[ ! -e headless/job.cfg ] || fail "the list was read after the work had begun"
+code=0
+"${job[0]}" check "${job[@]:2}" --set train.hard_negatives=./headless.csv >check.txt || code=$?
+[ "$code" -eq 2 ] || fail "pulmo check: exit code $code"
+grep -q "^train  *would be refused: train.hard_negatives: .*headless.csv:1:" check.txt || fail "$(cat check.txt)"
 run 0 missing --set train.hard_negatives=own
 expect_code 2 missing
 expect_said missing "needs a segmenter"
 
 promise "candidates of a fold's models say so, in its own job and in another one; the classical detector leaves it isolated"
+"${job[0]}" check "${job[@]:2}" --set segment.method=threshold --set 'stages=["train","detect"]' >check.txt ||
+    fail "$(cat check.txt)"
+grep -q "^classify  *no weights$" check.txt || fail "weights that the job makes are called missing"
 run 3 fold --set train.hard_negatives=own --set segment.method=threshold --set 'stages=["train","detect"]'
 expect_code 0 fold
 "$PULMO" info fold/models/classify-fold1.h5 | grep -q "^fold  *1$" || fail "the fold is not isolated"
