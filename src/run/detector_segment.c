@@ -91,6 +91,34 @@ out:
     return status;
 }
 
+/* ---- what it takes ---- */
+
+static bool has_block_segmenter(const struct detector *d, const struct geometry *g)
+{
+    return d->block_segmenter &&
+           memcmp(d->segmenter_size, g->size, sizeof d->segmenter_size) == 0;
+}
+
+/* Before anything is allocated for slices of this size. */
+static enum status check_size(const struct detector *d, const struct order *o,
+                              struct error *err)
+{
+    enum status status;
+    const struct geometry *g = scan_reader_geometry(d->reader);
+    struct block_segmenter_needs needs;
+    if (model_dimensions(d->segment_model) == 2)
+        return detector_check_memory(
+            d, o->path, g, SLAB_SLICES + model_input_channels(d->segment_model) - 1, err);
+    if (has_block_segmenter(d, g))
+        return STATUS_OK;
+    TRY(block_segmenter_measure(d->segment_model, g->size, BLOCK_SLICES, &d->plan, &needs,
+                                err));
+    const int64_t slice = g->size[1] * g->size[2] * (int64_t)sizeof(float);
+    TRY(detector_check_memory(d, o->path, g, needs.bytes / slice, err));
+out:
+    return status;
+}
+
 /* ---- slices ---- */
 
 static enum status make_segmenter(struct detector *d, const struct geometry *g,
@@ -111,15 +139,14 @@ out:
     return status;
 }
 
-static enum status do_slices(struct detector *d, const struct order *o,
-                             const struct stretch *s, struct error *err)
+static enum status do_slices(struct detector *d, const struct stretch *s,
+                             struct error *err)
 {
     enum status status = STATUS_OK;
     const struct geometry *g = scan_reader_geometry(d->reader);
     const int64_t context = (model_input_channels(d->segment_model) - 1) / 2;
     struct slices window;
     const float **planes = NULL;
-    TRY(detector_check_memory(d, o->path, g, SLAB_SLICES + 2 * context, err));
     TRY(make_segmenter(d, g, err));
     TRY(memory_new((size_t)(s->count + 2 * context), sizeof *planes, "slices",
                    (void **)&planes, err));
@@ -151,8 +178,7 @@ static enum status make_block_segmenter(struct detector *d, const struct geometr
     const struct segment_options options = {.plan = d->plan,
                                             .threshold = d->settings->segment.threshold,
                                             .threads = d->threads};
-    if (!d->block_segmenter ||
-        memcmp(d->segmenter_size, g->size, sizeof d->segmenter_size) != 0) {
+    if (!has_block_segmenter(d, g)) {
         block_segmenter_free(d->block_segmenter);
         d->block_segmenter = NULL;
         TRY(block_segmenter_new(d->segment_model, g->size, BLOCK_SLICES, &options,
@@ -190,8 +216,9 @@ enum status detector_segment(struct detector *d, const struct order *o, void **p
 {
     enum status status;
     struct stretch s = {.count = 0};
+    TRY(check_size(d, o, err));
     TRY(stretch_init(d, o, &s, err));
-    TRY(model_dimensions(d->segment_model) == 2 ? do_slices(d, o, &s, err)
+    TRY(model_dimensions(d->segment_model) == 2 ? do_slices(d, &s, err)
                                                 : do_blocks(d, o, &s, err));
     const double start = clock_seconds();
     status = stretch_pack(d, o, &s, payload, bytes, err);
