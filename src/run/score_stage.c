@@ -147,10 +147,27 @@ out:
     return status;
 }
 
+/* A run that is done is scored as it was made. */
+static void say_whose(const char *key, double of_run, double asked)
+{
+    if (of_run != asked)
+        log_info("score: %s is the run's, %g; %g is not taken", key, of_run, asked);
+}
+
+static void say_settings(const struct settings *of_run, const struct settings *asked)
+{
+    say_whose("seed", (double)of_run->seed, (double)asked->seed);
+    say_whose("classify.threshold", of_run->classify.threshold,
+              asked->classify.threshold);
+    say_whose("malignancy.threshold", of_run->malignancy.threshold,
+              asked->malignancy.threshold);
+}
+
 static enum status prepare(struct scoring *s, struct error *err)
 {
     enum status status = STATUS_OK;
     TRY(stored_run_open(&s->run, s->job->settings->output, err));
+    say_settings(&s->run.settings, s->job->settings);
     s->lists = score_lists_of(s->job->settings, &s->run.settings);
     TRY(path_join(s->run.folder, "froc", &s->folder, err));
     TRY(score_key(&s->run, &s->lists, s->key, err));

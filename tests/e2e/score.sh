@@ -62,6 +62,9 @@ run 1 later "${tree[@]}" "${both[@]}" --set store.heatmaps=true
 expect_code 3 later
 expect_said later "holds the score of these results and lists already"
 [ later/froc/score.json -ot job.cfg ] || fail "it was made again"
+run 1 later "${alone[@]}" --set seed=7
+expect_code 3 later
+expect_said later "score: seed is the run's, [0-9]+; 7 is not taken"
 head -c 100 three/froc/score.json >later/froc/score.json
 run 1 later "${alone[@]}"
 diff -r later/froc three/froc || fail "a damaged score was left"
