@@ -81,7 +81,7 @@ SchedulerParameters=bf_interval=2,sched_interval=2,batch_sched_delay=0
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 NodeName=c[1-$1] CPUs=2 CoresPerSocket=2 RealMemory=4000 State=UNKNOWN
-PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=20
+PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP PriorityTier=1 GraceTime=2
 PartitionName=urgent Nodes=ALL MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 CONF
 }
@@ -96,11 +96,15 @@ plug_in() { # HOST: its end of a cable to the bridge
 }
 
 switch_on() { # HOST
-    local shell pid=
+    local shell pid= _
     setsid nsenter --net="/run/netns/$net-$1" unshare --uts --mount --ipc --pid --fork --kill-child=KILL \
         bash "$PULMO_SOURCE/tests/slurm/host.sh" "$1" "$cluster" >"$cluster/log/$1" 2>&1 </dev/null &
     shell=$!
-    until pid=$(pgrep -P $shell); do sleep 0.02; done
+    for _ in $(seq 500); do
+        pid=$(pgrep -P $shell) && break
+        sleep 0.02
+    done
+    [ -n "$pid" ] || fail "host $1 does not start: $(cat "$cluster/log/$1")"
     echo "$pid" >"$cluster/$1.pid"
 }
 

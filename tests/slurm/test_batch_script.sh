@@ -79,7 +79,15 @@ submit --partition=urgent --nodes=3 --ntasks-per-node=2 --wrap "sleep 3"
 wait_for_job 90 "$job_id"
 job_id=$first
 same_bits preempted
-on c0 scontrol show job "$job_id" | grep -q "Restarts=[1-9]" || fail "it was not preempted"
+grep -q "start 2.1\|start 1.2" "$job_id.out" || fail "it was not preempted"
+
+promise "a job array: a fold a task, each with its own run"
+submit --array=1-2 --nodes=1 --ntasks=2 "$PULMO_SOURCE/slurm/pulmo.sbatch" "${arguments[@]}" --set train.epoch_samples=8 \
+    --set train.fold=%a --set "output=$work/fold-%a"
+for task in 1 2; do
+    wait_for_job 90 "${job_id}_$task"
+    [ "$state" = COMPLETED ] && [ -s "fold-$task/models/classify-fold$task.h5" ] || fail "task $task is $state"
+done
 
 promise "a job that is cancelled stays so; stopped at a checkpoint without coming back"
 disturbed cancelled
