@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# A whole run on a machine that has no CT scan and no weights: makes a small data set of phantoms, finds
-# nodules in it with one master and two workers, and scores them as LUNA16 does.
-#   jobs/demo.sh [FOLDER]      FOLDER (default: demo) receives phantoms/ and run/
+# A whole study on a machine that has no CT scan and no weights: makes a small data set of phantoms, trains
+# segmenter, classifier and malignancy model on nine subsets of it, finds nodules in the tenth, and scores them as
+# LUNA16 does; with one master and two workers.
+#   jobs/demo.sh [FOLDER]      FOLDER (default: demo) receives phantoms/, cache/ and run/
 # Installs what is missing and builds first. SCANS=N and SEED=N change the data set, WORKERS=N the workers.
 # Started again, it goes on where it was.
 set -euo pipefail
 if [ $# -gt 1 ] || [[ "${1:-}" == -* ]]; then
-    sed -n '2,6s/^# //p' "$0" >&2
+    sed -n '2,7s/^# //p' "$0" >&2
     exit 2
 fi
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -21,12 +22,10 @@ mkdir -p "$folder"
 tree=$folder/phantoms run=$folder/run
 
 echo "== phantoms: $tree"
-ranks "$workers" "$pulmo" phantom "$tree" --scans "${SCANS:-20}" --size small --seed "${SEED:-1}"
-echo "== detection: $run"
-ranks $((workers + 1)) "$pulmo" run "$here/jobs/demo.cfg" --set dataset.root="$tree" --set output="$run"
-echo "== score: $run/froc"
-"$pulmo" froc --annotations "$tree/annotations.csv" --excluded "$tree/annotations_excluded.csv" \
-    --seriesuids "$tree/seriesuids.csv" --out "$run/froc" "$run/submission.csv"
+ranks "$workers" "$pulmo" phantom "$tree" --scans "${SCANS:-60}" --size 256x256x128 --seed "${SEED:-1}"
+echo "== training, detection, score: $run"
+ranks $((workers + 1)) "$pulmo" run "$here/jobs/demo.cfg" --set dataset.root="$tree" --set cache.dir="$folder/cache" \
+    --set output="$run"
 
 # The most probable finding, as a picture.
 IFS=, read -r series x y z probability _ < <(sed 1d "$run/submission.csv" | sort -t, -k5,5gr -k1,1 | sed -n 1p)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that has to pass: installs what is missing, builds, runs all tests, then the unit tests
 # again under AddressSanitizer and UBSan, then the fuzz targets.
-#   tests/run.sh          all of it, about 10 minutes on 2 cores
+#   tests/run.sh          all of it, about 20 minutes on 2 cores
 #   tests/run.sh quick    the release build and its tests
 #   tests/run.sh build    the release build alone
 set -euo pipefail
