@@ -44,9 +44,9 @@ expect_said torn "classify: the training goes on from .*checkpoints/classify-000
 same_as alone torn
 
 promise "killed at ten random moments it goes on to the same bits, each time on another number of ranks"
-# Many more steps than kills, on any machine: of segmenter, classifier and malignancy model, each leaves a checkpoint.
+# Sixty times more steps than kills, so that no machine is through before: of segmenter, classifier and malignancy model, each leaves a checkpoint.
 few=("${job[@]}")
-job+=(--set train.epoch_samples=64 --set train.batch=2)
+job+=(--set train.epoch_samples=200 --set train.batch=2)
 run 2 whole
 expect_code 0 whole
 sums whole >whole.sums
