@@ -15,25 +15,11 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "base/memory.h"
 #include "cache/cache.h"
 #include "cache/chunk.h"
+#include "measure.h"
 
 enum { MOST_VOXELS = 32 * 64 * 64, CROPS = 3000 };
-
-static double core_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *room(size_t count, size_t bytes)
-{
-    void *memory = NULL;
-    CHECK(memory_new(count, bytes, "benchmark", &memory, NULL) == STATUS_OK);
-    return memory;
-}
 
 static void hold(enum status status, const struct error *err)
 {

@@ -11,7 +11,7 @@
  */
 #include <math.h>
 
-#include "base/memory.h"
+#include "measure.h"
 #include "tensor/conv.h"
 
 #include <blis.h>
@@ -35,21 +35,6 @@ static const struct layer layers[] = {
 };
 
 enum { LAYERS = sizeof layers / sizeof layers[0], REPEATS = 7 };
-
-/* Time that this thread had a core: others on the machine do not count. */
-static double core_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *room(size_t count, size_t bytes)
-{
-    void *memory = NULL;
-    CHECK(memory_new(count, bytes, "benchmark", &memory, NULL) == STATUS_OK);
-    return memory;
-}
 
 static float *noise(size_t count)
 {

@@ -12,26 +12,12 @@
  */
 #include <time.h>
 
-#include "base/memory.h"
 #include "base/random.h"
 #include "config/places.h"
+#include "measure.h"
 #include "stage/segment_blocks.h"
 
 enum { REPEATS = 3, RUN_SLICES = 64 };
-
-static double core_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *room(size_t count, size_t bytes)
-{
-    void *memory = NULL;
-    CHECK(memory_new(count, bytes, "benchmark", &memory, NULL) == STATUS_OK);
-    return memory;
-}
 
 static float *noise(size_t count)
 {

@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/memory.h"
 #include "io/tensor_file.h"
+#include "measure.h"
 #include "nn/model.h"
 #include "nn/training.h"
 
@@ -28,20 +28,6 @@ static void ok(enum status s)
         return;
     fprintf(stderr, "%s\n", err.message);
     exit(1);
-}
-
-static double core_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *room(size_t count, size_t bytes)
-{
-    void *memory = NULL;
-    ok(memory_new(count, bytes, "benchmark", &memory, &err));
-    return memory;
 }
 
 struct bench {
@@ -179,10 +165,10 @@ int main(int argc, char **argv)
     state = trains ? begin_training(&b, argv[10]) : begin_inference(&b);
     work = trains ? step : infer;
     while (fgets(line, sizeof line, stdin)) {
-        const double wall = clock_seconds(), core = core_seconds();
+        const double wall = clock_seconds(), core = process_seconds();
         const double number = work(state);
         printf("%.3f %.3f %.9g\n", 1e3 * (clock_seconds() - wall),
-               1e3 * (core_seconds() - core) / b.threads, number);
+               1e3 * (process_seconds() - core) / b.threads, number);
         fflush(stdout);
     }
     return 0;

@@ -11,8 +11,8 @@
 #include <math.h>
 
 #include "base/file.h"
-#include "base/memory.h"
 #include "base/random.h"
+#include "measure.h"
 #include "nn/training.h"
 #include "tensor/conv_gradient.h"
 #include "tensor/conv_transpose.h"
@@ -44,20 +44,6 @@ static void ok(enum status s)
         return;
     fprintf(stderr, "%s\n", err.message);
     exit(1);
-}
-
-static double core_seconds(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static void *room(size_t count, size_t bytes)
-{
-    void *memory = NULL;
-    ok(memory_new(count, bytes, "benchmark", &memory, &err));
-    return memory;
 }
 
 static float *noise(size_t count)

@@ -137,6 +137,7 @@ cluster_up() { # N
     need
     cluster_hosts="c0 $(seq -f c%g -s ' ' 1 "$1")"
     trap cluster_down EXIT
+    trap 'exit 1' INT TERM
     configure "$1"
     for host in $cluster_hosts; do plug_in "$host"; done
     for host in $cluster_hosts; do switch_on "$host"; done
