@@ -6,9 +6,9 @@
 #include "base/random.h"
 #include "base/status.h"
 
-enum { AXES = 3, BLOCK = 4 };
+enum { AXES = 3 };
 
-static uint64_t stream_of(uint64_t epoch, uint64_t sample)
+uint64_t augment_stream(uint64_t epoch, uint64_t sample)
 {
     CHECK(epoch >> 24 == 0 && sample >> 32 == 0);
     return epoch << 32 | sample;
@@ -19,7 +19,8 @@ static uint64_t stream_of(uint64_t epoch, uint64_t sample)
 void augment_draw(const struct augmentation *a, uint64_t seed, uint64_t epoch,
                   uint64_t sample, struct augment_transform *t)
 {
-    struct random r = random_stream(seed, RANDOM_AUGMENT, stream_of(epoch, sample), 0);
+    struct random r =
+        random_stream(seed, RANDOM_AUGMENT, augment_stream(epoch, sample), 0);
     double diagonal[AXES], shift[AXES];
     for (int i = 0; i < AXES; i++) {
         double flip = random_chance(&r, 0.5) && a->flip ? -1 : 1;
@@ -102,28 +103,4 @@ void augment_apply(const struct augment_transform *t, const int64_t size[3],
                 *out++ = value_at(in, size, &at[2], &at[1], &at[0]);
             }
         }
-}
-
-/* Box and Muller on the words of the sample's stream beyond those of its transform. */
-void augment_noise(double noise_hu, uint64_t seed, uint64_t epoch, uint64_t sample,
-                   float *values, int64_t count)
-{
-    const float to_uniform = 0x1p-24f, turn = 6.2831853f;
-    uint64_t stream = stream_of(epoch, sample);
-    for (int64_t i = 0; i < count; i += BLOCK) {
-        uint32_t words[BLOCK];
-        random_block(seed, RANDOM_AUGMENT, stream,
-                     (uint64_t)1 << 32 | (uint64_t)(i / BLOCK), words);
-        float normal[BLOCK];
-        for (int k = 0; k < BLOCK; k += 2) {
-            float u = (float)((words[k] >> 8) + 1) * to_uniform;
-            float angle = turn * (float)(words[k + 1] >> 8) * to_uniform;
-            float radius = (float)noise_hu * sqrtf(-2 * logf(u));
-            normal[k] = radius * cosf(angle);
-            normal[k + 1] = radius * sinf(angle);
-        }
-        int64_t left = count - i < BLOCK ? count - i : BLOCK;
-        for (int64_t k = 0; k < left; k++)
-            values[i + k] += normal[k];
-    }
 }

@@ -27,16 +27,14 @@ struct augment_transform {
     float m[3][4];
 };
 
-/* sample < 2^32, epoch < 2^24. */
+/* The stream of a sample's random numbers: sample < 2^32, epoch < 2^24 (a CHECK). */
+uint64_t augment_stream(uint64_t epoch, uint64_t sample);
+
 void augment_draw(const struct augmentation *a, uint64_t seed, uint64_t epoch,
                   uint64_t sample, struct augment_transform *t);
 
 /* out[z][y][x] from in[z][y][x], both of this size, apart from each other. */
 void augment_apply(const struct augment_transform *t, const int64_t size[3],
                    const float *in, float *out);
-
-/* Adds the sample's noise to count values. */
-void augment_noise(double noise_hu, uint64_t seed, uint64_t epoch, uint64_t sample,
-                   float *values, int64_t count);
 
 #endif

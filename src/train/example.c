@@ -7,15 +7,19 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "stage/crop.h"
+#include "train/noise.h"
+#include "train/resample.h"
 
 enum { AXES = 3 };
 
 struct example_maker {
     struct example_options options;
     struct crop_reader *reader;
+    struct resampler *resampler;
     float *box;            /* what the window covers of the volume */
     uint8_t *labels;       /* of that */
-    float *window, *crop;  /* before augmentation */
+    float *window;         /* the same, continued beyond the volume */
+    float *crop;           /* before augmentation */
     float *target, *moved; /* the same of the map: window, crop */
     float *column;         /* voxels of a line, example_boxes */
     int64_t column_room;
@@ -49,6 +53,7 @@ enum status example_maker_new(const struct example_options *o, struct example_ma
     TRY(memory_new(1, sizeof *m, "training examples", (void **)&m, err));
     m->options = *o;
     TRY(crop_reader_new(&m->reader, err));
+    TRY(resampler_new(o->crop, &m->resampler, err));
     TRY(memory_new(window, sizeof(float), "a window", (void **)&m->box, err));
     TRY(memory_new(window, 1, "labels of a window", (void **)&m->labels, err));
     TRY(memory_new(window, sizeof(float), "a window", (void **)&m->window, err));
@@ -69,6 +74,7 @@ void example_maker_free(struct example_maker *m)
     if (!m)
         return;
     crop_reader_free(m->reader);
+    resampler_free(m->resampler);
     free(m->box);
     free(m->labels);
     free(m->window);
@@ -172,14 +178,24 @@ static struct place window_of(const struct example_maker *m,
     return w;
 }
 
-/* From what lies inside the volume to the whole window. */
-static void extend(const struct place *w, const float *inside, float *window)
+static bool reaches_beyond(const struct place *w)
 {
+    return w->window[0] > w->count[0] || w->window[1] > w->count[1] ||
+           w->window[2] > w->count[2];
+}
+
+/* The whole window from what of it lies inside the volume: that itself, mostly. */
+static const float *extend(struct example_maker *m, const struct place *w,
+                           const float *inside)
+{
+    if (!reaches_beyond(w))
+        return inside;
     const struct slices s = {.hu = inside,
                              .first = 0,
                              .count = w->count[0],
                              .size = {w->count[0], w->count[1], w->count[2]}};
-    crop_copy(&s, (const double[]){0, 0, 0}, w->window, window);
+    crop_copy(&s, (const double[]){0, 0, 0}, w->window, m->window);
+    return m->window;
 }
 
 static void cut(const struct example_maker *m, const struct place *w,
@@ -235,7 +251,7 @@ static void finish_target(struct example_maker *m, const struct augment_transfor
     const struct example_options *o = &m->options;
     const float *map = m->moved;
     if (o->augment) {
-        augment_apply(t, o->crop, m->moved, m->crop);
+        resampler_apply(m->resampler, t, m->moved, m->crop);
         map = m->crop;
     }
     if (o->middle_slice)
@@ -256,19 +272,17 @@ enum status example_make(struct example_maker *m, const struct example_scan *s,
 
     draw_offset(o, &w, item, offset);
     TRY(crop_reader_read_float(m->reader, s->voxels, w.start, w.count, m->box, err));
-    extend(&w, m->box, m->window);
-    cut(m, &w, offset, m->window, o->augment ? m->crop : input);
+    cut(m, &w, offset, extend(m, &w, m->box), o->augment ? m->crop : input);
     if (o->augment) {
         augment_draw(&o->augmentation, o->seed, item->epoch, item->sample, &t);
-        augment_apply(&t, o->crop, m->crop, input);
+        resampler_apply(m->resampler, &t, m->crop, input);
         if (o->augmentation.noise_hu > 0)
-            augment_noise(o->augmentation.noise_hu, o->seed, item->epoch, item->sample,
-                          input, product(o->crop));
+            noise_add(o->augmentation.noise_hu, o->seed, item->epoch, item->sample, input,
+                      product(o->crop));
     }
     if (o->target != TARGET_NONE) {
         TRY(label_window(m, s, &w, err));
-        extend(&w, m->target, m->window);
-        cut(m, &w, offset, m->window, m->moved);
+        cut(m, &w, offset, extend(m, &w, m->target), m->moved);
         finish_target(m, &t, target);
     }
 out:

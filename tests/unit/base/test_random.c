@@ -31,6 +31,22 @@ static void it_is_philox(void **state)
     assert_int_equal(out[3], 0x9b00dbd8);
 }
 
+static void many_blocks_are_the_blocks_one_by_one(void **state)
+{
+    (void)state;
+    const uint64_t starts[] = {0, 5, (1ull << 32) - 7, 1ull << 32};
+    for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
+        uint32_t many[4][RANDOM_BLOCKS], one[4];
+        random_blocks(7 | 1ull << 40, RANDOM_AUGMENT, 3ull << 32 | 5, starts[s], many);
+        for (uint64_t k = 0; k < RANDOM_BLOCKS; k++) {
+            random_block(7 | 1ull << 40, RANDOM_AUGMENT, 3ull << 32 | 5, starts[s] + k,
+                         one);
+            for (int i = 0; i < 4; i++)
+                assert_int_equal(many[i][k], one[i]);
+        }
+    }
+}
+
 static void any_other_name_gives_others(void **state)
 {
     (void)state;
@@ -80,6 +96,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_same_name_gives_the_same_numbers),
         cmocka_unit_test(it_is_philox),
+        cmocka_unit_test(many_blocks_are_the_blocks_one_by_one),
         cmocka_unit_test(any_other_name_gives_others),
         cmocka_unit_test(numbers_are_spread_as_they_say),
     };

@@ -1,5 +1,5 @@
-/* Promise: a sample is transformed as PyTorch's affine_grid and grid_sample do it, and
- * noise is as asked for. */
+/* Promise: a sample is transformed as PyTorch's affine_grid and grid_sample do it, by the
+ * fast way too, and noise is as asked for. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,6 +13,8 @@
 
 #include "base/random.h"
 #include "train/augment.h"
+#include "train/noise.h"
+#include "train/resample.h"
 
 enum { DEPTH = 5, ROWS = 6, COLUMNS = 7, VOXELS = DEPTH * ROWS * COLUMNS, CASES = 20 };
 static const int64_t size[3] = {DEPTH, ROWS, COLUMNS};
@@ -135,21 +137,72 @@ static void it_is_what_pytorch_does(void **state)
     assert_true(worst < 5e-3f);
 }
 
-static void noise_has_the_deviation_asked_for(void **state)
+static void the_fast_way_is_the_obvious_one(void **state)
 {
     (void)state;
-    enum { COUNT = 100001 };
-    static float values[COUNT], again[COUNT];
-    augment_noise(25, 1, 2, 3, values, COUNT);
-    augment_noise(25, 1, 2, 3, again, COUNT - 3);
-    assert_memory_equal(values, again, (COUNT - 3) * sizeof *values);
-    double sum = 0, square = 0;
-    for (int i = 0; i < COUNT; i++) {
-        sum += values[i];
-        square += (double)values[i] * values[i];
+    static const int64_t sizes[][3] = {{5, 6, 7},  {1, 9, 5},   {8, 8, 8},
+                                       {3, 1, 4},  {7, 64, 64}, {32, 48, 48},
+                                       {17, 3, 1}, {24, 21, 13}};
+    struct random r = random_stream(5, RANDOM_SAMPLE, 0, 0);
+    float worst = 0;
+    for (uint64_t n = 0; n < sizeof sizes / sizeof *sizes; n++) {
+        const int64_t *s = sizes[n], voxels = s[0] * s[1] * s[2];
+        float *in = malloc((size_t)voxels * sizeof *in);
+        float *wanted = malloc((size_t)voxels * sizeof *wanted);
+        float *out = malloc((size_t)voxels * sizeof *out);
+        struct resampler *fast;
+        struct error err;
+        assert_int_equal(resampler_new(s, &fast, &err), STATUS_OK);
+        for (int64_t i = 0; i < voxels; i++)
+            in[i] = (float)random_between(&r, -1000, 1000);
+        for (uint64_t k = 0; k < CASES; k++) {
+            struct augmentation a = all;
+            struct augment_transform t;
+            a.keep_depth = k % 2;
+            a.offset = k % 3 ? 0.1 : 1.5; /* beyond the border */
+            augment_draw(&a, 3, n, k, &t);
+            augment_apply(&t, s, in, wanted);
+            resampler_apply(fast, &t, in, out);
+            for (int64_t i = 0; i < voxels; i++)
+                worst = fmaxf(worst, fabsf(out[i] - wanted[i]));
+        }
+        resampler_free(fast);
+        free(in), free(wanted), free(out);
     }
-    assert_true(fabs(sum / COUNT) < 0.4);
-    assert_true(fabs(sqrt(square / COUNT) - 25) < 0.3);
+    assert_true(worst < 2e-3f);
+}
+
+/* Whether the values are the normal distribution's: moments, and what lies beyond one and
+ * three deviations. */
+static void noise_is_normal_with_the_deviation_asked_for(void **state)
+{
+    (void)state;
+    enum { COUNT = 400001 };
+    static float values[COUNT], again[COUNT];
+    noise_add(25, 1, 2, 3, values, COUNT);
+    noise_add(25, 1, 2, 3, again, COUNT - 3);
+    assert_memory_equal(values, again, (COUNT - 3) * sizeof *values);
+    noise_add(25, 1, 2, 4, again, COUNT);
+    double sum = 0, square = 0, fourth = 0, product = 0, next = 0;
+    int beyond[2] = {0, 0};
+    for (int i = 0; i < COUNT; i++) {
+        const double v = values[i] / 25;
+        assert_true(isfinite(v));
+        sum += v;
+        square += v * v;
+        fourth += v * v * v * v;
+        product += v * (again[i] - values[i]) / 25;
+        next += i ? v * values[i - 1] / 25 : 0;
+        beyond[0] += fabs(v) > 1;
+        beyond[1] += fabs(v) > 3;
+    }
+    assert_true(fabs(sum / COUNT) < 0.008);
+    assert_true(fabs(square / COUNT - 1) < 0.012);
+    assert_true(fabs(fourth / COUNT - 3) < 0.08);
+    assert_true(fabs(next / COUNT) < 0.008);
+    assert_true(fabs(product / COUNT) < 0.012);
+    assert_true(fabs((double)beyond[0] / COUNT - 0.31731) < 0.004);
+    assert_true(fabs((double)beyond[1] / COUNT - 0.0027) < 0.0005);
 }
 
 int main(void)
@@ -160,7 +213,8 @@ int main(void)
         cmocka_unit_test(slices_stay_apart_when_depth_is_kept),
         cmocka_unit_test(a_transform_belongs_to_its_sample),
         cmocka_unit_test(it_is_what_pytorch_does),
-        cmocka_unit_test(noise_has_the_deviation_asked_for),
+        cmocka_unit_test(the_fast_way_is_the_obvious_one),
+        cmocka_unit_test(noise_is_normal_with_the_deviation_asked_for),
     };
     return cmocka_run_group_tests_name("train/augment", tests, NULL, NULL);
 }
