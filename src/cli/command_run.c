@@ -4,6 +4,7 @@
 #include "cli/job_arguments.h"
 #include "comm/comm.h"
 #include "io/run_store.h"
+#include "report/report.h"
 #include "run/job.h"
 
 static const struct argp_child children[] = {{&job_arguments_argp, 0, NULL, 0}, {0}};
@@ -35,6 +36,20 @@ static const struct argp argp = {
            "quarantined; 75 stopped on request (USR1 or TERM): the same command goes on.",
     .children = children,
 };
+
+static enum status write_report(const char *folder, void (*alive)(void *context),
+                                void *context, struct error *err)
+{
+    const struct report_options o = {.folder = folder,
+                                     .findings = REPORT_FINDINGS,
+                                     .megabytes = REPORT_MEGABYTES,
+                                     .alive = alive,
+                                     .context = context};
+    enum status status = report_write(&o, err);
+    if (status == STATUS_OK)
+        log_info("report: %s/report.html", folder);
+    return status;
+}
 
 /* Every rank reads the settings: the MPI-IO driver has to be known before MPI starts.
  * What is wrong with them is then said once, by rank 0. */
@@ -69,7 +84,7 @@ int command_run(int argc, char **argv)
     }
     status = comm_agree(&comm, status, &err);
     if (status == STATUS_OK) {
-        exit_code = job_run(&comm, &settings);
+        exit_code = job_run(&comm, &settings, write_report);
     } else {
         if (comm.rank == 0)
             log_error("%s", err.message);

@@ -11,6 +11,7 @@ int command_info(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_froc(int argc, char **argv);
 int command_compare(int argc, char **argv);
+int command_report(int argc, char **argv);
 int command_why(int argc, char **argv);
 
 #endif

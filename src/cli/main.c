@@ -24,6 +24,8 @@ static const struct command commands[] = {
      command_froc},
     {"compare", "RUN_A RUN_B", "paired difference of two runs, with bounds",
      command_compare},
+    {"report", "RUN_DIR [--compare OTHER] ...",
+     "one HTML page: score, curves, findings with pictures, times", command_report},
     {"why", "RUN_DIR SERIESUID X,Y,Z", "where a finding was won or lost", command_why},
 };
 

@@ -44,7 +44,7 @@ struct train_settings {
  * the structure. Fields are named as the keys. */
 struct settings {
     struct {
-        bool prepare, train, detect, score;
+        bool prepare, train, detect, score, report;
     } stages;
     char *mode; /* "book", "fixed" */
     int64_t seed;

@@ -219,18 +219,10 @@ const struct stage_name stage_names[] = {
     {"train", offsetof(struct settings, stages.train)},
     {"detect", offsetof(struct settings, stages.detect)},
     {"score", offsetof(struct settings, stages.score)},
+    {"report", offsetof(struct settings, stages.report)},
 };
 
 const size_t stage_count = sizeof(stage_names) / sizeof(stage_names[0]);
-
-bool stage_is_planned(const char *name)
-{
-    static const char *const planned[] = {"report"};
-    for (size_t i = 0; i < sizeof(planned) / sizeof(planned[0]); i++)
-        if (strcmp(name, planned[i]) == 0)
-            return true;
-    return false;
-}
 
 const struct key *key_find(const char *name)
 {

@@ -53,9 +53,6 @@ struct stage_name {
 extern const struct stage_name stage_names[];
 extern const size_t stage_count;
 
-/* Whether a stage is one of pulmo that this version lacks, for a better message. */
-bool stage_is_planned(const char *name);
-
 /* NULL when there is none. */
 const struct key *key_find(const char *name);
 

@@ -155,10 +155,7 @@ static enum status take_stages(const struct key *k, const struct document *d,
         bool *stage = stage_find(name, s);
         if (!stage)
             return document_error(d, config_setting_source_line(element), err,
-                                  stage_is_planned(name)
-                                      ? "%s: this version has no stage \"%.80s\""
-                                      : "%s: there is no stage \"%.80s\"",
-                                  k->name, name);
+                                  "%s: there is no stage \"%.80s\"", k->name, name);
         if (*stage)
             return document_error(d, config_setting_source_line(element), err,
                                   "%s: \"%s\" is given twice", k->name, name);

@@ -7,6 +7,8 @@
 #include "run/stage_setup.h"
 #include "stage/segment.h"
 
+static const int64_t one_voxel[3] = {1, 1, 1};
+
 /* Slices [first, first + count) of a heatmap, or a stored one. */
 struct heat {
     struct why *why;
@@ -22,7 +24,7 @@ static enum status value_at(const struct heat *h, const int64_t v[3], double *ou
     enum status status = STATUS_OK;
     float value;
     if (h->run)
-        status = run_reader_heatmap(h->run, h->why->seriesuid, v, &value, err);
+        status = run_reader_heatmap(h->run, h->why->seriesuid, v, one_voxel, &value, err);
     else
         value = h->values[((v[0] - h->first) * g->size[1] + v[1]) * g->size[2] + v[2]];
     if (status == STATUS_OK)
@@ -150,7 +152,8 @@ enum status why_heatmap(struct why *w, const struct why_sources *s, struct error
                  "candidates were taken from a list");
         return STATUS_OK;
     }
-    if (run_reader_heatmap(s->run, w->seriesuid, w->voxel, &here, &none) == STATUS_OK) {
+    if (run_reader_heatmap(s->run, w->seriesuid, w->voxel, one_voxel, &here, &none) ==
+        STATUS_OK) {
         w->heatmap_is_stored = true;
         return take_all(&h, err);
     }

@@ -339,13 +339,13 @@ out:
 }
 
 enum status run_reader_heatmap(struct run_reader *r, const char *seriesuid,
-                               const int64_t voxel[3], float *out, struct error *err)
+                               const int64_t first[3], const int64_t count[3], float *out,
+                               struct error *err)
 {
     enum status status = STATUS_OK;
     hid_t group = H5I_INVALID_HID, dataset = H5I_INVALID_HID, space = H5I_INVALID_HID;
     hid_t memory = H5I_INVALID_HID;
-    hsize_t extent[3] = {0}, at[3];
-    const hsize_t one[3] = {1, 1, 1};
+    hsize_t extent[3] = {0}, at[3], box[3];
 
     if (H5Lexists(r->file, RUN_HEATMAPS, H5P_DEFAULT) > 0)
         group = H5Gopen2(r->file, RUN_HEATMAPS, H5P_DEFAULT);
@@ -360,17 +360,19 @@ enum status run_reader_heatmap(struct run_reader *r, const char *seriesuid,
     if (H5Sget_simple_extent_ndims(space) == 3)
         H5Sget_simple_extent_dims(space, extent, NULL);
     for (int k = 0; k < 3; k++) {
-        at[k] = (hsize_t)voxel[k];
-        if (voxel[k] < 0 || at[k] >= extent[k]) {
+        at[k] = (hsize_t)first[k];
+        box[k] = (hsize_t)count[k];
+        if (first[k] < 0 || count[k] < 1 || at[k] >= extent[k] ||
+            box[k] > extent[k] - at[k]) {
             status = error_set(err, STATUS_ITEM_FORMAT,
-                               "%s: heatmap of %s: no voxel %lld, %lld, %lld", r->path,
-                               seriesuid, (long long)voxel[0], (long long)voxel[1],
-                               (long long)voxel[2]);
+                               "%s: heatmap of %s: no voxels from %lld, %lld, %lld on",
+                               r->path, seriesuid, (long long)first[0],
+                               (long long)first[1], (long long)first[2]);
             goto out;
         }
     }
-    memory = H5Screate_simple(3, one, NULL);
-    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, at, NULL, one, NULL) < 0 ||
+    memory = H5Screate_simple(3, box, NULL);
+    if (H5Sselect_hyperslab(space, H5S_SELECT_SET, at, NULL, box, NULL) < 0 ||
         H5Dread(dataset, H5T_NATIVE_FLOAT, memory, space, H5P_DEFAULT, out) < 0)
         status = h5_error(err, STATUS_ITEM_IO, r->path, seriesuid);
 out:

@@ -34,9 +34,11 @@ enum status run_reader_candidates(struct run_reader *r, const struct run_store_s
 /* Mask bytes of a scan (mask_bytes of them), to be freed. */
 enum status run_reader_mask(struct run_reader *r, const struct run_store_scan *scan,
                             uint8_t **out, struct error *err);
-/* One voxel (z, y, x) of a stored heatmap; STATUS_ITEM_IO when the run holds none. */
+/* Voxels [first, first + count) (z, y, x) of a stored heatmap, dense; STATUS_ITEM_IO when
+ * the run holds none. */
 enum status run_reader_heatmap(struct run_reader *r, const char *seriesuid,
-                               const int64_t voxel[3], float *out, struct error *err);
+                               const int64_t first[3], const int64_t count[3], float *out,
+                               struct error *err);
 /* A text by its name in the file ("/results/configuration", "/provenance/job"), to be
  * freed. */
 enum status run_reader_text(struct run_reader *r, const char *name, char **out,

@@ -7,7 +7,8 @@
  *   train    the workers together (train_stage.c), after a sweep that fills the cache; a
  *            sweep for hard negatives in the middle of it (job_hard.c); with a fold, what
  *            follows sees its test subset alone
- *   finish   run.h5 by all, lists by rank 0, the score (score_stage.c), DONE last
+ *   finish   run.h5 by all, lists by rank 0, the score (score_stage.c), the report, DONE
+ *            last
  */
 #include "run/job.h"
 
@@ -90,6 +91,16 @@ static void still_alive(void *context)
                  "writing the lists");
 }
 
+/* The page, where it is asked for; rank 0 only. */
+static enum status show(struct job *j, void (*alive)(void *context), struct error *err)
+{
+    if (!j->asked->stages.report)
+        return STATUS_OK;
+    if (j->progress && j->schedule)
+        progress_show(j->progress, schedule_counts(j->schedule), "report", true);
+    return j->page(j->asked->output, alive, j, err);
+}
+
 static enum status finish(struct job *j, int *exit_code, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -110,7 +121,10 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
         progress_show(j->progress, schedule_counts(j->schedule), "score", true);
         master_tell(&j->master, SAYS_ASSEMBLE, ASSEMBLE_SCORE, NULL, 0);
         TRY(score_together(j, err));
+        watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                     "writing the report");
     }
+    TRY(show(j, still_alive, err));
     *exit_code = quarantined > 0 ? EXIT_QUARANTINED : 0;
     TRY(run_folder_finish(&j->folder, *exit_code, err));
 out:
@@ -242,6 +256,12 @@ out:
     return status;
 }
 
+static void touch(void *context)
+{
+    const struct job *j = context;
+    watchdog_touch(j->watchdog);
+}
+
 /* The end of a job that trains and does nothing after it. Collective. */
 static enum status finish_training(struct job *j, int *exit_code, struct error *err)
 {
@@ -254,6 +274,8 @@ static enum status finish_training(struct job *j, int *exit_code, struct error *
         status = assembly_quarantine(&j->folder, j->ledger, err);
         ledger_quarantined(j->ledger, &quarantined);
         *exit_code = quarantined > 0 ? EXIT_QUARANTINED : 0;
+        if (status == STATUS_OK)
+            status = show(j, touch, err);
         if (status == STATUS_OK)
             status = run_folder_finish(&j->folder, *exit_code, err);
     }
@@ -324,7 +346,7 @@ static int train(struct job *j)
                                : job_give_up(j, status, &err);
 }
 
-/* What an earlier start finished: the score may still be wanted. */
+/* What an earlier start finished: score and report may still be wanted. */
 static int go_on_from_done(struct job *j)
 {
     struct error err;
@@ -332,9 +354,12 @@ static int go_on_from_done(struct job *j)
     comm_share(j->comm, &exit_code, sizeof exit_code);
     if (job_is_master(j))
         log_info("%s is done already", j->folder.path);
-    if (!j->asked->stages.score)
-        return exit_code;
-    enum status status = score_together(j, &err);
+    enum status status = STATUS_OK;
+    if (j->asked->stages.score)
+        status = score_together(j, &err);
+    if (status == STATUS_OK && job_is_master(j))
+        status = show(j, touch, &err);
+    status = comm_agree(j->comm, status, &err);
     return status == STATUS_OK ? exit_code : job_give_up(j, status, &err);
 }
 
@@ -353,10 +378,11 @@ static void job_release(struct job *j)
     watchdog_stop(j->watchdog);
 }
 
-int job_run(const struct comm *c, const struct settings *s)
+int job_run(const struct comm *c, const struct settings *s, job_report *page)
 {
     struct job j = {.comm = c,
                     .asked = s,
+                    .page = page,
                     .started = clock_seconds(),
                     .started_unix = (double)time(NULL)};
     struct error err;

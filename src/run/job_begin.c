@@ -43,14 +43,14 @@ static enum status check_detection(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
-/* A job that scores what another one has found. */
+/* A job that scores or shows what another one has found. */
 static enum status check_stored(const struct settings *s, struct error *err)
 {
     if (s->output[0] && run_folder_exit_code(s->output) < 0)
         return error_set(err, STATUS_JOB_CONFIG,
-                         "stages: \"score\" alone needs a finished run, and there is no "
+                         "stages: \"%s\" alone needs a finished run, and there is no "
                          "DONE in output = %s",
-                         s->output);
+                         s->stages.score ? "score" : "report", s->output);
     return STATUS_OK;
 }
 
@@ -59,13 +59,18 @@ static enum status check_settings(const struct settings *s, struct error *err)
     enum status status = STATUS_OK;
     if (s->stages.score)
         TRY(score_stage_check(s, err));
-    if (run_folder_scores_alone(s))
+    if (run_folder_looks_back(s))
         return check_stored(s, err);
     if (s->stages.score && !s->stages.detect)
         return error_set(err, STATUS_JOB_CONFIG,
                          "stages: \"score\" needs \"detect\" beside \"%s\"; alone it "
                          "scores a run that is done",
                          s->stages.train ? "train" : "prepare");
+    if (s->stages.report && !s->stages.detect && !s->stages.train)
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "stages: \"report\" has nothing to show of \"prepare\"; alone it "
+            "shows a run that is done");
     if (!s->stages.detect && !s->stages.prepare && !s->stages.train)
         return error_set(err, STATUS_JOB_CONFIG, "stages: there is nothing to do");
     if (!s->dataset.root[0] == !s->dataset.scan[0])

@@ -25,6 +25,7 @@ struct job {
     char *weights[TRAIN_STAGES];     /* of the models that were trained */
     const char *journal;             /* its name; NULL: the sweep's usual one */
     char *hard_list;                 /* that the training made; NULL: none */
+    job_report *page;
     struct watchdog *watchdog;
     struct detector *detector; /* of a worker, or of rank 0 */
     struct worker worker;

@@ -79,9 +79,10 @@ static enum status refuse_foreign(const struct run_folder *f, struct error *err)
     return STATUS_OK;
 }
 
-bool run_folder_scores_alone(const struct settings *s)
+bool run_folder_looks_back(const struct settings *s)
 {
-    return s->stages.score && !s->stages.prepare && !s->stages.train && !s->stages.detect;
+    return (s->stages.score || s->stages.report) && !s->stages.prepare &&
+           !s->stages.train && !s->stages.detect;
 }
 
 /* Which scans a run is of may be left unsaid by a job that only scores it, not be others.
@@ -103,7 +104,7 @@ static enum status hold_against_job(const struct run_folder *f, const char *file
     struct settings_sources sources = {.job = file};
     enum status status = STATUS_OK;
     TRY(settings_init(&old, &sources, err));
-    if (run_folder_scores_alone(s)) {
+    if (run_folder_looks_back(s)) {
         TRY(hold_place(f, "dataset.root", old.dataset.root, s->dataset.root, err));
         TRY(hold_place(f, "dataset.scan", old.dataset.scan, s->dataset.scan, err));
         goto out;

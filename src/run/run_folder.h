@@ -35,9 +35,9 @@ enum status run_folder_open(struct run_folder *f, const struct settings *s,
 enum status run_folder_claim(struct run_folder *f, const struct settings *s,
                              struct error *err);
 
-/* Whether a job does nothing but score what another one has found: it takes the settings
- * that bind from the run, so its own need not be the same. */
-bool run_folder_scores_alone(const struct settings *s);
+/* Whether a job does nothing but score and show what another one has found: it takes the
+ * settings that bind from the run, so its own need not be the same. */
+bool run_folder_looks_back(const struct settings *s);
 
 /* Writes DONE, then removes what only a restart would need. */
 enum status run_folder_finish(struct run_folder *f, int exit_code, struct error *err);

@@ -296,14 +296,14 @@ static enum status compare(const char *path, const struct example *e, bool *same
         TRY(compare_scan(r, e, i, same, err));
     *same &= run_reader_find(r, "1.2") == -1;
     for (int64_t z = 0; z < DEPTH; z++) {
-        TRY(run_reader_heatmap(r, e->scans[5].seriesuid, (int64_t[]){z, 3, 4}, &value,
-                               err));
+        TRY(run_reader_heatmap(r, e->scans[5].seriesuid, (int64_t[]){z, 3, 4},
+                               (int64_t[]){1, 1, 1}, &value, err));
         *same &= value == heat(5, (z * HEIGHT + 3) * WIDTH + 4);
     }
     *same &= run_reader_heatmap(r, e->scans[5].seriesuid, (int64_t[]){DEPTH, 0, 0},
-                                &value, NULL) == STATUS_ITEM_FORMAT;
-    *same &= run_reader_heatmap(r, e->scans[1].seriesuid, (int64_t[]){0, 0, 0}, &value,
-                                NULL) == STATUS_ITEM_IO;
+                                (int64_t[]){1, 1, 1}, &value, NULL) == STATUS_ITEM_FORMAT;
+    *same &= run_reader_heatmap(r, e->scans[1].seriesuid, (int64_t[]){0, 0, 0},
+                                (int64_t[]){1, 1, 1}, &value, NULL) == STATUS_ITEM_IO;
     TRY(run_reader_text(r, "/results/configuration", &text, err));
     *same &= strcmp(text, "mode = \"book\";\n") == 0;
     free(text);
