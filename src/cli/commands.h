@@ -12,6 +12,8 @@ int command_status(int argc, char **argv);
 int command_froc(int argc, char **argv);
 int command_compare(int argc, char **argv);
 int command_report(int argc, char **argv);
+int command_export(int argc, char **argv);
+int command_import(int argc, char **argv);
 int command_why(int argc, char **argv);
 
 #endif

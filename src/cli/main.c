@@ -26,6 +26,9 @@ static const struct command commands[] = {
      command_compare},
     {"report", "RUN_DIR [--compare OTHER] ...",
      "one HTML page: score, curves, findings with pictures, times", command_report},
+    {"export", "RUN_DIR|MODEL --nifti|...", "results and weights in other tools' formats",
+     command_export},
+    {"import", "FILE.safetensors MODEL.h5", "weights of another tool", command_import},
     {"why", "RUN_DIR SERIESUID X,Y,Z", "where a finding was won or lost", command_why},
 };
 

@@ -1,0 +1,144 @@
+#!/usr/bin/env bash
+# `pulmo export` and `pulmo import`: what others read of it is what the run holds, to the millimetre, also of turned and
+# oblique scans; weights come back as the same bytes. Readers: nibabel, JSON, the rule of the safetensors header.
+. "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
+. "$PULMO_SOURCE/tests/lib/detect.sh"
+
+export LC_ALL=C
+cd "$work"
+make_data tree tree --scans 3
+"$python" - <<'END'
+import glob
+for path, axes in zip(sorted(glob.glob("tree/subset*/*.mhd")), ("-1 0 0 0 -1 0 0 0 1", "0.8 0.6 0 -0.6 0.8 0 0 0 1")):
+    lines = [("TransformMatrix = " + axes if line.startswith("TransformMatrix") else line) for line in open(path).read().splitlines()]
+    open(path, "w").write("\n".join(lines) + "\n")
+END
+run 2 run --set dataset.root=tree
+expect_done 0 run
+
+promise "points and label volumes of every scan, where the run says they are"
+"$PULMO" export run --markups --nifti --mhd --submission --threshold 0 --out out 2>/dev/null
+cmp run/submission.csv out/submission.csv || fail "the submission is another one"
+"$python" - <<'END'
+import glob, json, zlib
+import h5py, numpy as np
+try:
+    import nibabel
+except ImportError:
+    nibabel = None
+    print("skipped: NIfTI (no nibabel; Debian: python3-nibabel)")
+run = h5py.File("run/run.h5")["results"]
+scans, found = run["scans"], 0
+
+def metaimage(path):
+    header = dict(line.split(" = ", 1) for line in open(path).read().splitlines())
+    size = [int(v) for v in header["DimSize"].split()][::-1]
+    data = open("out/" + header["ElementDataFile"], "rb").read()
+    labels = np.frombuffer(zlib.decompress(data), "<u2").reshape(size)
+    numbers = lambda key: np.array([float(v) for v in header[key].split()])
+    return labels, numbers("TransformMatrix").reshape(3, 3).T * numbers("ElementSpacing"), numbers("Offset")
+
+for i, uid in enumerate(scans["seriesuid"].asstr()[:]):
+    first, count = scans["candidate_first"][i], scans["candidate_count"][i]
+    xyz, p = run["candidates/xyz"][first : first + count], run["candidates/probability"][first : first + count]
+    size = tuple(scans["size"][i])
+    markups = json.load(open("out/%s.mrk.json" % uid))
+    assert markups["@schema"].endswith("markups-schema-v1.0.3.json#")
+    (node,) = markups["markups"]
+    assert node["type"] == "Fiducial" and node["coordinateSystem"] == "LPS" and node["coordinateUnits"] == "mm"
+    points = node["controlPoints"]
+    assert len(points) == count and len({c["id"] for c in points}) == count
+    for point, place, probability in zip(points, xyz, p):
+        assert np.allclose(point["position"], place, atol=1e-6) and point["positionStatus"] == "defined"
+        assert "%.3f" % probability in point["label"]
+    axes = scans["direction"][i].reshape(3, 3) * scans["spacing"][i]
+    for kind in ("findings", "mask"):
+        stem = "out/%s-%s" % (uid, kind)
+        labels, matrix, offset = metaimage(stem + ".mhd")
+        assert labels.shape == size and np.allclose(matrix, axes) and np.allclose(offset, scans["origin"][i])
+        if nibabel:
+            image = nibabel.load(stem + ".nii.gz")
+            lps = np.diag([-1, -1, 1, 1]) @ image.affine
+            assert np.allclose(lps[:3, :3], axes, atol=1e-5) and np.allclose(lps[:3, 3], scans["origin"][i], atol=1e-3)
+            assert np.allclose(image.get_qform(), image.affine, atol=1e-3), "qform and sform differ"
+            assert np.array_equal(np.asarray(image.dataobj).T, labels)
+        if kind == "findings":
+            for k, place in enumerate(xyz):  # a ball's centre of mass is its candidate, within a voxel
+                voxels = np.argwhere(labels == k + 1)
+                if len(voxels) == 0:
+                    continue  # it lies below more probable ones
+                at = axes @ voxels.mean(0)[::-1] + scans["origin"][i]
+                assert np.linalg.norm(at - place) < 3 * max(scans["spacing"][i]), (at, place)
+                found += 1
+        else:
+            assert set(np.unique(labels)) <= {0, 1} and (labels.sum() > 0) == (scans["mask_bytes"][i] > 0)
+assert found >= 3, found
+print(found, "findings where the run has them")
+END
+
+promise "one scan, the run's threshold, and clear refusals"
+one=$(sed -n 1p tree/seriesuids.csv)
+"$PULMO" export run --nifti --scan "$one" --out one 2>/dev/null
+[ "$(ls one)" = "$(printf '%s\n' "$one-findings.nii.gz" "$one-mask.nii.gz")" ] || fail "of one scan: $(ls one)"
+refused() { # CODE REGEX ARGUMENT...
+    local code=0 wanted=$1 what=$2
+    shift 2
+    "$PULMO" "$@" 2>err >/dev/null || code=$?
+    [ "$code" -eq "$wanted" ] && grep -Eq -- "$what" err || { cat err; fail "pulmo $*: $code"; }
+}
+refused 1 "no scan 'nobody'" export run --mhd --scan nobody --out no
+refused 2 "as what" export run
+refused 2 "not a probability" export run --mhd --threshold 2
+refused 2 "a folder" export run --safetensors
+refused 1 "no run directory" export tree --markups
+
+promise "weights as safetensors, read by the rule of its header, and the same model again"
+"$PULMO" export weights/classify.h5 --safetensors --out model.safetensors 2>/dev/null
+"$python" - <<'END'
+import json, struct
+import h5py, numpy as np
+data = open("model.safetensors", "rb").read()
+(n,) = struct.unpack_from("<Q", data)
+header = json.loads(data[8 : 8 + n])
+assert (8 + n) % 8 == 0 and all(isinstance(v, str) for v in header.pop("__metadata__").values())
+end = 0
+with h5py.File("weights/classify.h5") as f:
+    names = [k for k in f if not k.endswith("_seriesuids")]
+    assert set(header) == set(names)
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        first, last = entry["data_offsets"]
+        assert first == end and entry["dtype"] == "F32"
+        values = np.frombuffer(data[8 + n + first : 8 + n + last], "<f4").reshape(entry["shape"])
+        assert np.array_equal(values, f[name][()]), name
+        end = last
+assert 8 + n + end == len(data), "the values end where the file does"
+END
+"$PULMO" import model.safetensors back.h5 2>/dev/null
+"$PULMO" export back.h5 --safetensors --out again.safetensors 2>/dev/null
+[ "$("$PULMO" info back.h5 | grep content)" = "$("$PULMO" info weights/classify.h5 | grep content)" ] || fail "other content"
+"$python" - <<'END'
+import json, struct
+import numpy as np
+rows = {"a": np.arange(6, dtype="<f8").reshape(2, 3), "n": np.array(7, dtype="<i8")}
+header, data = {}, b""
+for name, v in rows.items():
+    header[name] = {"dtype": {"<f8": "F64", "<i8": "I64"}[v.dtype.str], "shape": list(v.shape),
+                    "data_offsets": [len(data), len(data) + v.nbytes]}
+    data += v.tobytes()
+def write(path, header, data):
+    text = json.dumps(header).encode()
+    open(path, "wb").write(struct.pack("<Q", len(text)) + text + data)
+write("others.safetensors", header, data)
+header["a"]["data_offsets"][1] += 8
+write("wrong.safetensors", header, data)
+header["a"] = {"dtype": "BF16", "shape": [1], "data_offsets": [0, 2]}
+write("half.safetensors", header, data)
+open("short.safetensors", "wb").write(struct.pack("<Q", 1 << 40) + b"{}")
+END
+"$PULMO" import others.safetensors others.h5 2>/dev/null
+"$PULMO" info others.h5 >info
+grep -q "a  *2 x 3" info || { cat info; fail "tensors of another tool"; }
+refused 2 "a: its place and its shape do not agree" import wrong.safetensors no.h5
+refused 2 "only F32, F64 and I64" import half.safetensors no.h5
+refused 2 "longer than the file" import short.safetensors no.h5
+[ ! -e no.h5 ] || fail "a model was written after all"
