@@ -8,11 +8,19 @@
 #include "cli/commands.h"
 #include "export/safetensors.h"
 #include "export/scan_export.h"
+#include "export/tensorboard.h"
 
 enum { EXIT_USAGE = 2, SUBMISSION_LIMIT = 1 << 30 };
 
 enum { KEY_OUT = 'o', KEY_SCAN = 's', KEY_THRESHOLD = 't' };
-enum { KEY_MARKUPS = 0x100, KEY_NIFTI, KEY_MHD, KEY_SAFETENSORS, KEY_SUBMISSION };
+enum {
+    KEY_MARKUPS = 0x100,
+    KEY_NIFTI,
+    KEY_MHD,
+    KEY_SAFETENSORS,
+    KEY_SUBMISSION,
+    KEY_TENSORBOARD
+};
 
 static const struct argp_option options[] = {
     {NULL, 0, NULL, 0, "What is written:", 1},
@@ -20,6 +28,7 @@ static const struct argp_option options[] = {
     {"nifti", KEY_NIFTI, NULL, 0, "label volumes, .nii.gz", 1},
     {"mhd", KEY_MHD, NULL, 0, "label volumes, .mhd and .zraw", 1},
     {"submission", KEY_SUBMISSION, NULL, 0, "LUNA16's CSV", 1},
+    {"tensorboard", KEY_TENSORBOARD, NULL, 0, "learning curves as event files", 1},
     {"safetensors", KEY_SAFETENSORS, NULL, 0, "the weights of a MODEL", 1},
     {NULL, 0, NULL, 0, "How:", 2},
     {"out", KEY_OUT, "PATH", 0,
@@ -35,7 +44,7 @@ static const struct argp_option options[] = {
 struct arguments {
     const char *from, *out;
     struct scan_export scans;
-    bool safetensors, submission;
+    bool safetensors, submission, tensorboard;
 };
 
 static error_t parse(int key, char *text, struct argp_state *state)
@@ -58,6 +67,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_SUBMISSION:
         a->submission = true;
         return 0;
+    case KEY_TENSORBOARD:
+        a->tensorboard = true;
+        return 0;
     case KEY_OUT:
         a->out = text;
         return 0;
@@ -78,7 +90,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
         if (!a->from)
             argp_error(state, "what? name a run directory, or a file of weights");
         if (!a->scans.markups && !a->scans.nifti && !a->scans.metaimage &&
-            !a->safetensors && !a->submission)
+            !a->safetensors && !a->submission && !a->tensorboard)
             argp_error(state, "as what? see --help");
         if (a->safetensors == file_is_folder(a->from))
             argp_error(state, "%s: %s", a->from,
@@ -135,7 +147,7 @@ out:
 static enum status export_run(struct arguments *a, struct error *err)
 {
     enum status status = STATUS_OK;
-    char *folder = NULL;
+    char *folder = NULL, *curves = NULL;
     int64_t files = 0;
     TRY(a->out ? text_new(a->out, &folder, err)
                : path_join(a->from, "export", &folder, err));
@@ -143,12 +155,18 @@ static enum status export_run(struct arguments *a, struct error *err)
     a->scans.folder = folder;
     if (a->submission)
         TRY(export_submission(a, folder, err));
+    if (a->tensorboard) {
+        TRY(path_join(folder, "tensorboard", &curves, err));
+        TRY(tensorboard_write(a->from, curves, err));
+        log_info("%s", curves);
+    }
     if (a->scans.markups || a->scans.nifti || a->scans.metaimage) {
         TRY(scan_export_write(&a->scans, &files, err));
         log_info("%s: %lld files", folder, (long long)files);
     }
 out:
     free(folder);
+    free(curves);
     return status;
 }
 

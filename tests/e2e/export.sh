@@ -92,6 +92,74 @@ refused 2 "not a probability" export run --mhd --threshold 2
 refused 2 "a folder" export run --safetensors
 refused 1 "no run directory" export tree --markups
 
+promise "learning curves as event files: framing, checksums and values by their own rules"
+mkdir trained
+cp run/job.cfg trained
+cat >trained/metrics.csv <<'END'
+stage,epoch,set,samples,loss,correct,correct_positive,correct_negative,precision,recall,f1,auc,learning_rate
+segment,1,training,160,1.25,0.5,0.25,0.75,,,,,0.001
+segment,1,validation,10,0.75,0.5,0.25,0.75,0.5,0.125,0.2,,0.001
+END
+"$PULMO" export trained --tensorboard --out curves 2>/dev/null
+"$python" - <<'END'
+import glob, struct
+
+def crc(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ 0x82F63B78 * (value & 1)
+    value ^= 0xFFFFFFFF
+    return ((value >> 15 | value << 17) + 0xA282EAD8) & 0xFFFFFFFF
+
+def fields(data):
+    at = 0
+    def varint():
+        nonlocal at
+        value, shift = 0, 0
+        while True:
+            byte = data[at]
+            at += 1
+            value |= (byte & 127) << shift
+            shift += 7
+            if byte < 128:
+                return value
+    while at < len(data):
+        key = varint()
+        n = {0: 0, 1: 8, 5: 4}.get(key & 7)
+        if n is None:
+            n = varint()
+        value = varint() if key & 7 == 0 else data[at : at + n]
+        at += 0 if key & 7 == 0 else n
+        yield key >> 3, value
+
+found = {}
+for name in ("training", "validation"):
+    (path,) = glob.glob("curves/tensorboard/%s/events.out.tfevents.*" % name)
+    data, at, events = open(path, "rb").read(), 0, []
+    while at < len(data):
+        (n,) = struct.unpack_from("<Q", data, at)
+        assert struct.unpack_from("<I", data, at + 8)[0] == crc(data[at : at + 8])
+        body = data[at + 12 : at + 12 + n]
+        assert struct.unpack_from("<I", data, at + 12 + n)[0] == crc(body)
+        events.append(dict(fields(body)))
+        at += 16 + n
+    assert events[0][3] == b"brain.Event:2"
+    for event in events[1:]:
+        value = dict(fields(dict(fields(event[5]))[1]))
+        found[name, value[1].decode(), event[2]] = struct.unpack("<f", value.get(2, bytes(4)))[0]
+assert found["training", "segment/loss", 1] == 1.25 and found["validation", "segment/recall", 1] == 0.125
+assert len(found) == 5 + 8, found
+try:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    curves = EventAccumulator("curves/tensorboard/validation")
+    curves.Reload()
+    assert curves.Scalars("segment/loss")[0].value == 0.75
+except ImportError:
+    print("skipped: tensorboard's own reader (not installed)")
+END
+
 promise "weights as safetensors, read by the rule of its header, and the same model again"
 "$PULMO" export weights/classify.h5 --safetensors --out model.safetensors 2>/dev/null
 "$python" - <<'END'
