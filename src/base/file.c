@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +16,23 @@ enum status file_identify(const char *path, struct file_identity *out, struct er
     out->bytes = s.st_size;
     out->mtime_ns = (int64_t)s.st_mtim.tv_sec * 1000000000 + s.st_mtim.tv_nsec;
     out->inode = (int64_t)s.st_ino;
+    return STATUS_OK;
+}
+
+static int remove_one(const char *path, const struct stat *s, int type, struct FTW *walk)
+{
+    (void)s;
+    (void)type;
+    (void)walk;
+    return remove(path);
+}
+
+enum status folder_remove(const char *path, struct error *err)
+{
+    enum { OPEN_FOLDERS = 16 };
+    if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) && errno != ENOENT)
+        return error_set(err, STATUS_STAGE_IO, "%s: cannot be removed: %s", path,
+                         strerror(errno));
     return STATUS_OK;
 }
 

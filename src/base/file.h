@@ -32,6 +32,10 @@ bool file_is_folder(const char *path);
 enum status file_read(const char *path, size_t limit, char **out, size_t *bytes,
                       struct error *err);
 
+/* Removes a folder with all that is in it; links are removed, not followed. One that is
+ * not there is no error. Errors: STATUS_STAGE_IO. */
+enum status folder_remove(const char *path, struct error *err);
+
 /* Makes a folder and its missing parents. Errors: STATUS_STAGE_IO. */
 enum status folder_make(const char *path, struct error *err);
 

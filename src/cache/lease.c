@@ -21,8 +21,7 @@ static int64_t changed_ns(const struct stat *s)
     return (int64_t)s->st_mtim.tv_sec * SECOND_NS + s->st_mtim.tv_nsec;
 }
 
-/* Makes an empty file and tells when, by the file system's clock. */
-static enum status stamp(const char *path, int64_t *now_ns, struct error *err)
+enum status lease_stamp(const char *path, int64_t *now_ns, struct error *err)
 {
     struct stat s;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -34,6 +33,11 @@ static enum status stamp(const char *path, int64_t *now_ns, struct error *err)
         return error_set(err, STATUS_STAGE_IO, "%s: %s", path, strerror(refused));
     *now_ns = changed_ns(&s);
     return STATUS_OK;
+}
+
+bool lease_is_dead(int64_t changed, int64_t now_ns)
+{
+    return now_ns - changed > DEAD_NS;
 }
 
 /* DIR/jobs/HOST-PID-THREAD-NUMBER, unlike any other's; to be freed. */
@@ -60,7 +64,7 @@ enum status lease_begin(struct lease *l, const char *cache_folder, struct error 
     char *name = NULL;
     *l = (struct lease){0};
     TRY(name_new(cache_folder, &name, err));
-    TRY(stamp(name, &l->start_ns, err));
+    TRY(lease_stamp(name, &l->start_ns, err));
     if (asprintf(&l->path, "%s.%" PRId64, name, l->start_ns) < 0) {
         l->path = NULL;
         status = error_set(err, STATUS_STAGE_MEMORY, "%s: no memory", name);
@@ -101,7 +105,7 @@ static void consider(DIR *folder, const char *name, int64_t now_ns, int64_t *sin
     if (name[0] == '.' || fstatat(dirfd(folder), name, &s, 0))
         return;
     int64_t start = dot ? strtoll(dot + 1, &end, 10) : 0;
-    if (now_ns - changed_ns(&s) > DEAD_NS)
+    if (lease_is_dead(changed_ns(&s), now_ns))
         unlinkat(dirfd(folder), name, 0);
     else if (dot && *end == '\0' && start < *since_ns)
         *since_ns = start;
@@ -115,7 +119,7 @@ enum status lease_earliest(const char *cache_folder, int64_t *since_ns, struct e
     DIR *folder = NULL;
     *since_ns = INT64_MAX;
     TRY(name_new(cache_folder, &name, err));
-    TRY(stamp(name, &now_ns, err));
+    TRY(lease_stamp(name, &now_ns, err));
     unlink(name);
     TRY(path_folder(name, &jobs, err));
     folder = opendir(jobs);

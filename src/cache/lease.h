@@ -10,6 +10,7 @@
 #ifndef CACHE_LEASE_H
 #define CACHE_LEASE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -26,6 +27,14 @@ enum status lease_begin(struct lease *l, const char *cache_folder, struct error 
 /* A sign of life, at most once a minute. */
 void lease_look_in(struct lease *l);
 void lease_end(struct lease *l);
+
+/* Makes an empty file, or empties one, and tells when, by the file system's clock.
+ * Errors: STATUS_STAGE_IO. */
+enum status lease_stamp(const char *path, int64_t *now_ns, struct error *err);
+
+/* Whether a file that gave its last sign of life then belongs to a job that was killed.
+ */
+bool lease_is_dead(int64_t changed_ns, int64_t now_ns);
 
 /* *since_ns = the earliest start of all that hold leases: what was used since is not to
  * be removed. INT64_MAX: nobody holds one. Removes leases of the dead. Errors:

@@ -6,6 +6,7 @@
 #include "io/run_store.h"
 #include "report/report.h"
 #include "run/job.h"
+#include "run/night.h"
 
 static const struct argp_child children[] = {{&job_arguments_argp, 0, NULL, 0}, {0}};
 
@@ -84,7 +85,8 @@ int command_run(int argc, char **argv)
     }
     status = comm_agree(&comm, status, &err);
     if (status == STATUS_OK) {
-        exit_code = job_run(&comm, &settings, write_report);
+        exit_code = settings.nightly.enabled ? night_run(&comm, &settings, write_report)
+                                             : job_run(&comm, &settings, write_report);
     } else {
         if (comm.rank == 0)
             log_error("%s", err.message);

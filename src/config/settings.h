@@ -102,6 +102,16 @@ struct settings {
         char *driver;  /* MPI-IO component: "auto", "romio", "ompio" */
     } store;
     struct {
+        bool enabled;
+        int64_t keep; /* published runs; 0: all */
+        double settle_s;
+        double max_vanished; /* a count, or a fraction below 1 */
+        bool verify;
+        double tolerance, tolerance_mm;
+        int64_t canaries;
+        double canary_bound;
+    } nightly;
+    struct {
         double quarantine; /* a count, or a fraction below 1 */
         double memory_gb;  /* for the voxels a rank holds at once */
         double deadline_s;
@@ -145,6 +155,12 @@ enum status settings_print_binding(const struct settings *s, char **out, size_t 
  * the run folder. */
 enum status settings_compare(const struct settings *old, const struct settings *new,
                              char **out, struct error *err);
+
+/* The same for those of them that are no paths: keys that change the results of a scan
+ * wherever it and its models lie. */
+enum status settings_compare_results(const struct settings *old,
+                                     const struct settings *new, char **out,
+                                     struct error *err);
 
 /* The table for people: key, type, default, range, help. */
 void settings_help(FILE *out);

@@ -133,8 +133,8 @@ out:
     return status;
 }
 
-enum status settings_compare(const struct settings *old, const struct settings *new,
-                             char **out, struct error *err)
+static enum status compare(const struct settings *old, const struct settings *new,
+                           bool paths, char **out, struct error *err)
 {
     enum status status = STATUS_OK;
     const char *before = "";
@@ -144,7 +144,7 @@ enum status settings_compare(const struct settings *old, const struct settings *
     if (!stream)
         return error_set(err, STATUS_STAGE_MEMORY, "no memory to compare settings");
     for (size_t i = 0; i < key_count && status == STATUS_OK; i++)
-        if (keys[i].flags & KEY_BINDS)
+        if ((keys[i].flags & KEY_BINDS) && (paths || keys[i].type != KEY_PATH))
             status = print_difference(&keys[i], old, new, &before, stream, err);
     if (fclose(stream) && status == STATUS_OK)
         status = error_set(err, STATUS_STAGE_MEMORY, "no memory to compare settings");
@@ -154,6 +154,19 @@ enum status settings_compare(const struct settings *old, const struct settings *
     }
     *out = text;
     return status;
+}
+
+enum status settings_compare(const struct settings *old, const struct settings *new,
+                             char **out, struct error *err)
+{
+    return compare(old, new, true, out, err);
+}
+
+enum status settings_compare_results(const struct settings *old,
+                                     const struct settings *new, char **out,
+                                     struct error *err)
+{
+    return compare(old, new, false, out, err);
 }
 
 void settings_help(FILE *out)

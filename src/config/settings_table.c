@@ -195,6 +195,31 @@ const struct key keys[] = {
     {"store.driver", KEY_CHOICE, 0, AT(store.driver), "auto",
      ONE_OF("auto", "romio", "ompio"), .help = "MPI-IO component that writes run.h5"},
 
+    {"nightly.enabled", KEY_BOOLEAN, 0, AT(nightly.enabled), "false",
+     .help = "output is a chain of nights over dataset.root: what has not changed since "
+             "the last one carries over"},
+    {"nightly.keep", KEY_INTEGER, 0, AT(nightly.keep), "14", RANGE(0, 1e6),
+     .help = "newest runs of the chain that are kept; 0: all"},
+    {"nightly.settle_s", KEY_NUMBER, 0, AT(nightly.settle_s), "300", RANGE(0, 1e7),
+     .help = "a new or changed scan waits for the next night while its files are younger "
+             "than so many seconds"},
+    {"nightly.max_vanished", KEY_NUMBER, 0, AT(nightly.max_vanished), "0.1",
+     RANGE(0, 1e9),
+     .help = "scans of the last run that may be gone, as a count, or a fraction when "
+             "below 1; with more nothing is done"},
+    {"nightly.verify", KEY_BOOLEAN, 0, AT(nightly.verify), "false",
+     .help = "read and compare all scans, also where size and time of the files are as "
+             "they were"},
+    {"nightly.tolerance", KEY_NUMBER, 0, AT(nightly.tolerance), "0.05", RANGE(0, 1),
+     .help = "differences of probabilities and scores up to it are not reported"},
+    {"nightly.tolerance_mm", KEY_NUMBER, 0, AT(nightly.tolerance_mm), "1", RANGE(0, 100),
+     .help = "findings so near each other are the same, diameters so near no change"},
+    {"nightly.canaries", KEY_INTEGER, 0, AT(nightly.canaries), "3", RANGE(0, 1000),
+     .help = "copies of scans with implanted nodules that are looked for each night, "
+             "apart from all results"},
+    {"nightly.canary_bound", KEY_NUMBER, 0, AT(nightly.canary_bound), "0.5", RANGE(0, 1),
+     .help = "an alarm when a smaller share of the implanted nodules is found"},
+
     {"limits.quarantine", KEY_NUMBER, 0, AT(limits.quarantine), "0.05", RANGE(0, 1e9),
      .help = "bad scans that a job puts up with: a count, or a fraction when below 1"},
     {"limits.memory_gb", KEY_NUMBER, 0, AT(limits.memory_gb), "1.0", RANGE(0.001, 1e6),

@@ -408,6 +408,18 @@ void dataset_keep_subset(struct dataset *d, int subset)
     d->count = kept;
 }
 
+void dataset_keep(struct dataset *d, const bool *keep)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->count; i++) {
+        if (keep[i])
+            d->scans[kept++] = d->scans[i];
+        else
+            scan_release(&d->scans[i]);
+    }
+    d->count = kept;
+}
+
 void dataset_release(struct dataset *d)
 {
     for (size_t i = 0; i < d->count; i++)

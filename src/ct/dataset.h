@@ -60,6 +60,9 @@ enum status dataset_init_scan(struct dataset *d, const char *path, struct error 
  */
 void dataset_keep_subset(struct dataset *d, int subset);
 
+/* Leaves the scans i with keep[i]; the same otherwise. */
+void dataset_keep(struct dataset *d, const bool *keep);
+
 void dataset_release(struct dataset *d);
 
 /* Index of a seriesuid, or -1. */

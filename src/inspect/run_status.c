@@ -87,6 +87,17 @@ static enum status count_quarantine(struct run_status *s, const char *folder,
     return status;
 }
 
+/* What a chain of nights has instead: its newest run. */
+static bool is_chain(const char *folder)
+{
+    char *latest;
+    if (path_join(folder, "latest/job.cfg", &latest, NULL) != STATUS_OK)
+        return false;
+    const bool there = file_exists(latest);
+    free(latest);
+    return there;
+}
+
 static enum status require_job(const char *folder, struct error *err)
 {
     char *path = NULL;
@@ -95,7 +106,10 @@ static enum status require_job(const char *folder, struct error *err)
     enum status status = path_join(folder, "job.cfg", &path, err);
     if (status == STATUS_OK && !file_exists(path))
         status = error_set(err, STATUS_JOB_FAILED,
-                           "%s: no run directory: there is no job.cfg in it", folder);
+                           "%s: no run directory: there is no job.cfg in it%s", folder,
+                           is_chain(folder) ? "; it is a chain of nights, with the runs "
+                                              "latest and, at night, next"
+                                            : "");
     free(path);
     return status;
 }

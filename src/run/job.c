@@ -106,6 +106,10 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
     enum status status = STATUS_OK;
     struct assembly a = assembly_of(j);
     size_t quarantined;
+    watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "looking at the scans once more");
+    if (j->hooks)
+        TRY(j->hooks->inspect(j->hooks->context, &j->dataset, j->ledger, err));
     progress_show(j->progress, schedule_counts(j->schedule),
                   j->settings->stages.detect ? "assemble" : "prepare", true);
     master_tell(&j->master, SAYS_ASSEMBLE, ASSEMBLE_STORE, NULL, 0);
@@ -380,9 +384,16 @@ static void job_release(struct job *j)
 
 int job_run(const struct comm *c, const struct settings *s, job_report *page)
 {
+    return job_run_hooked(c, s, page, NULL);
+}
+
+int job_run_hooked(const struct comm *c, const struct settings *s, job_report *page,
+                   const struct job_hooks *hooks)
+{
     struct job j = {.comm = c,
                     .asked = s,
                     .page = page,
+                    .hooks = hooks,
                     .started = clock_seconds(),
                     .started_unix = (double)time(NULL)};
     struct error err;

@@ -140,6 +140,7 @@ static enum status open_ledger(struct job *j, struct error *err)
     struct ledger_options options = {
         .segment_slices = detector_segment_slices(j->detector),
         .classifies = stage_classifies(s),
+        .verify = j->hooks && s->nightly.verify,
         .diagnose = {.nodule_threshold = s->classify.threshold,
                      .rule = strcmp(s->malignancy.patient, "max") ? PATIENT_NOISY_OR
                                                                   : PATIENT_MAX,
@@ -150,6 +151,8 @@ static enum status open_ledger(struct job *j, struct error *err)
                         : fills    ? "journal-prepare"
                                    : "journal",
                         &path, err));
+    if (j->hooks)
+        TRY(j->hooks->carry(j->hooks->context, path, identity, err));
     TRY(ledger_open(path, identity, &j->dataset, j->schedule, &options, &j->ledger, err));
     for (size_t i = 0; i < j->dataset.problem_count; i++) {
         const struct dataset_problem *p = &j->dataset.problems[i];
@@ -190,6 +193,9 @@ static enum status begin_master(struct job *j, struct error *err)
         return STATUS_OK;
     TRY(open_dataset(j, err));
     TRY(check_fold(j, err));
+    if (j->hooks)
+        TRY(j->hooks->choose(j->hooks->context, &j->dataset, err));
+    j->folder.keeps_journal = j->hooks != NULL;
     TRY(make_progress(j, err));
 out:
     return status;

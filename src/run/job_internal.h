@@ -23,6 +23,7 @@ struct job {
                                         its texts are borrowed but for `weights` */
     const struct settings *settings; /* now */
     char *weights[TRAIN_STAGES];     /* of the models that were trained */
+    const struct job_hooks *hooks;   /* NULL: none */
     const char *journal;             /* its name; NULL: the sweep's usual one */
     char *hard_list;                 /* that the training made; NULL: none */
     job_report *page;

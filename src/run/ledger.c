@@ -11,6 +11,7 @@ struct scan_books {
     struct ledger_entry result;
     struct journal_record *parts; /* in the order they came */
     size_t part_count, part_capacity;
+    bool restored; /* the result is that of an earlier start */
 };
 
 struct ledger {
@@ -20,6 +21,7 @@ struct ledger {
     struct diagnose_options diagnose;
     int64_t segment_slices; /* of a task of segmentation; 0: none */
     bool classifies;        /* grouped candidates are classified */
+    bool verify;            /* what seems unchanged is read all the same */
     const char *identity;   /* during ledger_open */
     bool has_identity;
     struct scan_books *scans;
@@ -87,8 +89,7 @@ static void forget_parts(struct scan_books *b)
     b->part_count = b->part_capacity = 0;
 }
 
-/* Appends "name (was A, is B)" for the lines of two identities that differ. */
-static void describe_differences(const char *old, const char *new, char *text,
+void ledger_describe_differences(const char *old, const char *new, char *text,
                                  size_t bytes)
 {
     size_t used = 0;
@@ -115,7 +116,7 @@ static enum status hold_identity(struct ledger *l, const struct journal_record *
         return status;
     l->has_identity = true;
     if (r->bytes != strlen(l->identity) + 1 || memcmp(text, l->identity, r->bytes)) {
-        describe_differences(text, l->identity, differences, sizeof differences);
+        ledger_describe_differences(text, l->identity, differences, sizeof differences);
         status =
             error_set(err, STATUS_JOB_CONFIG,
                       "the run was started with something else, its results would not "
@@ -190,6 +191,7 @@ enum status ledger_open(const char *path, const char *identity,
     l->diagnose = options->diagnose;
     l->segment_slices = options->segment_slices;
     l->classifies = options->classifies;
+    l->verify = options->verify;
     l->identity = identity;
     TRY(index_scans(l, err));
     struct first_record first = {.ledger = l};
@@ -268,7 +270,7 @@ enum status ledger_order(struct ledger *l, const struct task *t, struct order *o
     enum status status = STATUS_OK;
     *payload = NULL;
     *o = (struct order){.task = *t,
-                        .identity = b->identity,
+                        .identity = l->verify ? (struct hash128){0} : b->identity,
                         .subset = scan->subset,
                         .seriesuid = scan->seriesuid,
                         .path = scan->path};
@@ -395,6 +397,7 @@ static enum status restore(struct ledger *l, const struct task *t, int64_t runs,
         b->result.candidates = r.head.candidate_count;
         b->result.mask_bytes = r.head.mask_bytes;
         schedule_finish(l->schedule, t->scan);
+        b->restored = true;
         l->restored++;
         goto out;
     }
@@ -412,6 +415,39 @@ out:
     return status;
 }
 
+/* The files are others than those that the recorded result was made from. *same: they
+ * hold the same; the result is then recorded as that of the files there are now. */
+static enum status compare_content(struct ledger *l, int64_t scan,
+                                   const struct scan_head *head, bool *same,
+                                   struct error *err)
+{
+    struct scan_books *b = &l->scans[scan];
+    enum status status = STATUS_OK;
+    struct scan_result r;
+    struct journal_record record;
+    void *payload = NULL, *packed = NULL;
+    size_t bytes;
+    TRY(ledger_result(l, scan, &r, &payload, err));
+    *same = hash_equal(r.head.scan.content, head->content);
+    const bool moved = !hash_equal(b->identity, head->identity);
+    if (!*same && !moved)
+        log_warning("%s: its content is another than it was, though size and time of "
+                    "its files are not",
+                    l->dataset->scans[scan].path);
+    if (!*same || !moved)
+        goto out;
+    r.head.scan = *head;
+    TRY(scan_result_pack(&r, &packed, &bytes, err));
+    b->identity = head->identity;
+    TRY(append(l, scan, RECORD_SCAN, 0, packed, bytes, &record, err));
+    b->result.offset = record.offset;
+    b->result.bytes = record.bytes;
+out:
+    free(payload);
+    free(packed);
+    return status;
+}
+
 static enum status enter_open(struct ledger *l, const struct task *t, const void *payload,
                               size_t bytes, struct error *err)
 {
@@ -424,6 +460,12 @@ static enum status enter_open(struct ledger *l, const struct task *t, const void
         l->segment_slices ? record_runs(&head.geometry, l->segment_slices) : 0;
     if (head.unchanged && (b->result.bytes > 0 || find_part(b, RECORD_OPEN, 0)))
         return restore(l, t, runs, err);
+    if (b->result.bytes > 0) {
+        bool same;
+        const enum status compared = compare_content(l, t->scan, &head, &same, err);
+        if (compared != STATUS_OK || same)
+            return compared == STATUS_OK ? restore(l, t, runs, err) : compared;
+    }
     forget_parts(b);
     b->result = (struct ledger_entry){0};
     b->identity = head.identity;
@@ -499,6 +541,13 @@ out:
     return status;
 }
 
+enum status ledger_withdraw(struct ledger *l, int64_t scan, const char *seriesuid,
+                            const char *stage, const char *reason, struct error *err)
+{
+    schedule_withdraw(l->schedule, scan);
+    return ledger_quarantine(l, scan, seriesuid, stage, reason, err);
+}
+
 const struct quarantined *ledger_quarantined(const struct ledger *l, size_t *count)
 {
     *count = l->quarantined_count;
@@ -513,6 +562,16 @@ struct ledger_prepared ledger_prepared(const struct ledger *l)
 int64_t ledger_restored(const struct ledger *l)
 {
     return l->restored;
+}
+
+bool ledger_is_restored(const struct ledger *l, int64_t scan)
+{
+    return l->scans[scan].restored;
+}
+
+struct hash128 ledger_identity(const struct ledger *l, int64_t scan)
+{
+    return l->scans[scan].identity;
 }
 
 bool ledger_is_quarantined(const struct ledger *l, int64_t scan)

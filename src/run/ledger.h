@@ -5,8 +5,9 @@
  *
  * A record made for a scan counts only while the scan's files are what they were: OPEN is
  * done anew for each scan of a restarted job, and what was recorded under another
- * identity is dropped. Memory: about 150 bytes a scan, and 64 a record of scans in work.
- * Master only; not collective.
+ * identity is dropped, but for the result of a scan whose content is still the same (its
+ * files were touched or copied). Memory: about 150 bytes a scan, and 64 a record of scans
+ * in work. Master only; not collective.
  */
 #ifndef RUN_LEDGER_H
 #define RUN_LEDGER_H
@@ -33,6 +34,7 @@ struct ledger_options {
     struct diagnose_options diagnose;
     int64_t segment_slices; /* of a task of segmentation; 0: there are none */
     bool classifies; /* grouped candidates are classified; else they are judged already */
+    bool verify; /* scans whose files seem unchanged are read and compared all the same */
 };
 
 struct ledger;
@@ -59,6 +61,10 @@ enum status ledger_enter(struct ledger *l, const struct task *t, const void *pay
 /* Enters a failure. */
 enum status ledger_quarantine(struct ledger *l, int64_t scan, const char *seriesuid,
                               const char *stage, const char *reason, struct error *err);
+
+/* The same for a scan that was finished: its result does not count. */
+enum status ledger_withdraw(struct ledger *l, int64_t scan, const char *seriesuid,
+                            const char *stage, const char *reason, struct error *err);
 const struct quarantined *ledger_quarantined(const struct ledger *l, size_t *count);
 bool ledger_is_quarantined(const struct ledger *l, int64_t scan);
 
@@ -71,6 +77,16 @@ struct ledger_prepared ledger_prepared(const struct ledger *l);
 
 /* Scans that an earlier start had finished. */
 int64_t ledger_restored(const struct ledger *l);
+
+/* Whether a finished scan's result is that of an earlier start, and what its files were
+ * when it was opened. */
+bool ledger_is_restored(const struct ledger *l, int64_t scan);
+struct hash128 ledger_identity(const struct ledger *l, int64_t scan);
+
+/* Writes "name (was A, is B), ..." for the lines of two identities (detector_identity)
+ * that differ. */
+void ledger_describe_differences(const char *old, const char *new, char *text,
+                                 size_t bytes);
 
 /* Makes all that was entered durable. */
 enum status ledger_sync(struct ledger *l, struct error *err);

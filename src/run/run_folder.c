@@ -200,7 +200,8 @@ enum status run_folder_finish(struct run_folder *f, int exit_code, struct error 
     file = NULL;
     for (size_t i = 0; i < sizeof journals / sizeof *journals; i++) {
         TRY(run_folder_file(f, journals[i], &file, err));
-        unlink(file);
+        if (i > 0 || !f->keeps_journal)
+            unlink(file);
         free(file);
         file = NULL;
     }

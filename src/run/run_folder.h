@@ -21,6 +21,7 @@ struct run_folder {
     int lock;
     bool done;          /* finished by an earlier start with the same settings */
     int done_exit_code; /* what DONE says */
+    bool keeps_journal; /* also when it is done */
 };
 
 /* Makes or opens the directory for a job. Errors: STATUS_STAGE_IO (cannot be written),

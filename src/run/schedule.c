@@ -341,6 +341,15 @@ void schedule_quarantine(struct schedule *s, int64_t scan)
         scan_end(s, scan, SCAN_QUARANTINED);
 }
 
+void schedule_withdraw(struct schedule *s, int64_t scan)
+{
+    struct scan_plan *p = &s->scans[scan];
+    CHECK(p->state == SCAN_FINISHED);
+    p->state = SCAN_QUARANTINED;
+    s->finished--;
+    s->quarantined++;
+}
+
 void schedule_finish(struct schedule *s, int64_t scan)
 {
     struct scan_plan *p = &s->scans[scan];

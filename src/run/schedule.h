@@ -69,6 +69,9 @@ enum status schedule_done(struct schedule *s, const struct task *t, int64_t part
  */
 void schedule_quarantine(struct schedule *s, int64_t scan);
 
+/* The result of a finished scan is taken back: it counts as quarantined. */
+void schedule_withdraw(struct schedule *s, int64_t scan);
+
 enum scan_state schedule_state(const struct schedule *s, int64_t scan);
 
 /* An earlier attempt finished a scan whole. */
