@@ -4,6 +4,7 @@
 . "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
 . "$PULMO_SOURCE/tests/lib/detect.sh"
 
+[ -e "$PULMO_SHIM" ] || skip "no shim at $PULMO_SHIM"
 tree=$work/tree
 make_data tree "$tree" --scans 7 --size 16 48 56
 mkdir "$work/kept" "$work/nights"
@@ -170,39 +171,38 @@ run 0 young "${data[@]}" --set nightly.settle_s=600
 expect_night 0 young 1 6 0
 same_results young/latest full3
 
+# hanging RANKS OUTPUT ARGUMENT...: a night in the background that stays at scan 6.
+hanging() {
+    local night=("${job[@]}")
+    job=(env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG="$(uid 6).zraw" "${night[@]}")
+    start "$@"
+    job=("${night[@]}")
+}
+
 promise "two nights at once: one runs, the other says why not and ends with 1"
-start 3 chain "${data[@]}" --set classify.threshold=0.4
-wait_for_scans chain/next 1
-stopped_rank=$(ranks_of chain | head -n 1)
-kill -STOP "$stopped_rank"
+published=$(last_of chain)
+hanging 3 chain "${data[@]}" --set classify.threshold=0.4
+wait_for_scans chain/next 3
 ln -sfn chain second
 run 0 second "${data[@]}"
 expect_code 1 second
-expect_said second "another process is at work there: host $(hostname), pid $stopped_rank, started"
-kill -CONT "$stopped_rank"
-stopped_rank=
-finish
-expect_night 0 chain 7 0 0
+expect_said second "another process is at work there: host $(hostname), pid $(ranks_of chain | head -n 1), started"
 
 promise "a night that is killed publishes nothing; the next one goes on with it, or begins afresh when it would not fit"
-published=$(last_of chain)
-start 2 chain "${data[@]}"
-wait_for_scans chain/next 3
 kill_group chain
 [ "$(last_of chain)" = "$published" ] || fail "a night that was killed is published"
 [ ! -e chain/DONE ] || fail "DONE is there"
-run 0 chain "${data[@]}"
+run 0 chain "${data[@]}" --set classify.threshold=0.4
 expect_code 0 chain
 expect_said chain "taken over from one that ended without giving it back: host"
 expect_said chain "goes on with a night that was broken off"
 [ "$(sed -n 's/.* \([0-9]*\) carried over.*/\1/p' chain.log)" -ge 3 ] || fail "what the killed night did was lost"
-same_results chain/latest full3
-start 2 chain "${data[@]}" --set segment.threshold=0.55
+hanging 2 chain "${data[@]}" --set segment.threshold=0.55
 wait_for_scans chain/next 2
 kill_group chain
 run 0 chain "${data[@]}"
 expect_said chain "is not gone on with, settings differ: segment.threshold"
-expect_night 0 chain 0 7 0
+expect_night 0 chain 7 0 0
 same_results chain/latest full3
 
 promise "a night that was finished, not published: the next one looks at the tree again"
@@ -275,7 +275,7 @@ grep -q ',1,1,5,0,0.000000,0.1,alarm,' watched/canaries.csv || fail "$(cat watch
 [ "$(wc -l <watched/canaries.csv)" -eq 3 ] || fail "$(cat watched/canaries.csv)"
 
 promise "a night that is asked to stop ends with 75; the same command goes on"
-start 2 watched "${data[@]}" --set nightly.max_vanished=2
+hanging 2 watched "${data[@]}" --set nightly.max_vanished=2
 wait_for_scans watched/next 1
 kill -USR1 "$(ranks_of watched | head -n 1)"
 finish
@@ -283,3 +283,17 @@ expect_code 75 watched
 run 0 watched "${data[@]}" --set nightly.max_vanished=2
 expect_code 0 watched
 same_results watched/latest full3
+
+promise "a scan whose files change while it is worked on does not count tonight; it is run the next night"
+hanging 2 moving "${data[@]}" --set limits.deadline_s=4
+wait_for_scans moving/next 6
+touch "$tree"/subset?/*
+finish
+expect_code 3 moving
+[ "$(grep -c "is quarantined: its files changed while they were read" moving.log)" -eq 6 ] || fail "$(cat moving.log)"
+bad=$(tail -n +2 moving/latest/quarantine.csv | wc -l)
+[ "$bad" -eq 7 ] || fail "$bad scans are quarantined, not the six and the one that hung"
+run 0 moving "${data[@]}"
+expect_night 0 moving "$bad" $((7 - bad)) 0
+[ "$(grep -c ',scan,recovered,' moving/latest/changes.csv)" -eq "$bad" ] || fail "$(cat moving/latest/changes.csv)"
+same_results moving/latest full3
