@@ -28,6 +28,7 @@ enum random_use {
     RANDOM_BOOTSTRAP,   /* scoring: resamples */
     RANDOM_CROP,        /* training: where in its window a crop lies */
     RANDOM_HARD,        /* training: which hard negative comes when */
+    RANDOM_LOSS,        /* simulation: which workers are lost, and when */
 };
 
 /* A stream being read: plain data, may be copied to read on from the same place. */

@@ -172,13 +172,22 @@ static void send_order(struct loop *l, int worker, const struct task *t)
     l->busy++;
 }
 
-static void give_tasks(struct loop *l)
+static void give_task(struct loop *l, int worker)
 {
     struct task task;
-    for (int w = 0; w < l->count && !l->stopping; w++)
-        if (l->peers[w].ready && !l->peers[w].busy &&
-            schedule_next(l->m->schedule, w, &task))
-            send_order(l, w, &task);
+    const struct peer *p = &l->peers[worker];
+    if (p->ready && !p->busy && !l->stopping &&
+        schedule_next(l->m->schedule, worker, &task))
+        send_order(l, worker, &task);
+}
+
+/* The sender comes first: it has the voxels that the next task of its scan needs. Then
+ * those who found none earlier. */
+static void give_tasks(struct loop *l, int sender)
+{
+    give_task(l, sender);
+    for (int w = 0; w < l->count && schedule_has_task(l->m->schedule); w++)
+        give_task(l, w);
 }
 
 static void handle(struct loop *l, const struct message *message)
@@ -290,7 +299,7 @@ static enum status lead(struct loop *l, struct error *err)
         if (taken) {
             handle(l, &message);
             free(message.payload);
-            give_tasks(l);
+            give_tasks(l, message.peer - 1);
         }
         keep_watch(l, !taken);
         if (!taken)

@@ -1,32 +1,36 @@
 /*
  * Waiting scans stand in one queue a subset, largest first; a scan that a worker takes
  * joins the list of scans in work and leaves it when it is finished, quarantined, or all
- * its holders are gone. The tasks of its present stage are bytes: TO_DO, GIVEN, DONE.
+ * its holders are gone. The tasks of its present stage are integers: TO_DO, DONE, or the
+ * worker that has it.
  *
  *   WAITING ──schedule_next──> WORKING ──last schedule_done──> FINISHED
  *      │                          │
  *      └──schedule_quarantine─────┴────────────────────────> QUARANTINED
  *
  * Invariants:
- *   1. A task is GIVEN to at most one worker, and given[worker] names it.
+ *   1. A task is given to at most one worker, and the task and the worker name each
+ * other.
  *   2. remaining = tasks of the stage that are not DONE; to_do = those that are TO_DO.
  *   3. A scan stands in its queue at or behind the queue's head exactly while it is
- * WAITING.
+ *      WAITING.
+ *   4. to_give = the to_do of all scans together.
  */
 #include "run/schedule.h"
 
 #include "base/memory.h"
 
-enum task_state { TO_DO, GIVEN, DONE };
+/* Of a task; from GIVEN on the worker that has it. */
+enum task_state { DONE = -1, TO_DO = 0, GIVEN = 1 };
 
 struct scan_plan {
     int64_t work;
-    uint8_t *tasks; /* of the present stage; NULL while it is PREPARE or OPEN */
+    int32_t *tasks; /* of the present stage; NULL while it is PREPARE or OPEN */
     int64_t task_count, to_do, remaining;
     int32_t subset;
+    int32_t single; /* the one task of PREPARE or OPEN: waiting scans need no allocation
+                     */
     uint8_t state, stage;
-    uint8_t
-        single; /* the one task of PREPARE or OPEN: waiting scans need no allocation */
 };
 
 struct queue {
@@ -38,6 +42,7 @@ struct queue {
 struct assignment {
     struct task task;
     bool busy;
+    bool helps;   /* with another's scan */
     int64_t scan; /* the scan it last worked on, -1 */
 };
 
@@ -50,6 +55,7 @@ struct schedule {
     int worker_count;
     int64_t *working; /* scans in work */
     size_t working_count, working_capacity;
+    int64_t to_give;
     int64_t finished, quarantined, restored, work, work_finished, work_restored;
     bool prepares_alone;
 };
@@ -123,17 +129,25 @@ static int64_t waiting_scan_for(struct schedule *s, int worker)
 
 /* --- scans --- */
 
-static enum status scan_enter(struct scan_plan *p, enum task_kind stage, int64_t tasks,
-                              struct error *err)
+static void change_to_do(struct schedule *s, struct scan_plan *p, int64_t change)
+{
+    p->to_do += change;
+    s->to_give += change;
+}
+
+static enum status scan_enter(struct schedule *s, struct scan_plan *p,
+                              enum task_kind stage, int64_t tasks, struct error *err)
 {
     free(p->tasks);
     p->tasks = NULL;
     p->stage = (uint8_t)stage;
-    p->task_count = p->to_do = p->remaining = tasks;
-    return memory_new((size_t)tasks, 1, "tasks of a scan", (void **)&p->tasks, err);
+    p->task_count = p->remaining = tasks;
+    change_to_do(s, p, tasks - p->to_do);
+    return memory_new((size_t)tasks, sizeof *p->tasks, "tasks of a scan",
+                      (void **)&p->tasks, err);
 }
 
-static uint8_t *task_state(struct scan_plan *p, int64_t part)
+static int32_t *task_state(struct scan_plan *p, int64_t part)
 {
     return p->tasks ? &p->tasks[part] : &p->single;
 }
@@ -159,7 +173,8 @@ static void scan_end(struct schedule *s, int64_t scan, enum scan_state end)
     p->state = (uint8_t)end;
     free(p->tasks);
     p->tasks = NULL;
-    p->to_do = p->remaining = p->task_count = 0;
+    change_to_do(s, p, -p->to_do);
+    p->remaining = p->task_count = 0;
     s->work_finished += p->work;
     s->finished += end == SCAN_FINISHED;
     s->quarantined += end == SCAN_QUARANTINED;
@@ -176,10 +191,10 @@ static bool give(struct schedule *s, int64_t scan, int worker, bool helps,
     int64_t part = helps ? p->task_count - 1 : 0;
     while (*task_state(p, part) != TO_DO)
         part += helps ? -1 : 1;
-    *task_state(p, part) = GIVEN;
-    p->to_do--;
+    *task_state(p, part) = GIVEN + worker;
+    change_to_do(s, p, -1);
     *out = (struct task){(enum task_kind)p->stage, scan, part};
-    s->workers[worker] = (struct assignment){*out, true, scan};
+    s->workers[worker] = (struct assignment){*out, true, helps, scan};
     return true;
 }
 
@@ -225,6 +240,7 @@ enum status schedule_new(const struct schedule_scan *scans, size_t count, int su
                                          .remaining = 1};
         s->work += scans[i].work;
     }
+    s->to_give = s->count;
     for (int i = 0; i < subsets; i++)
         TRY(queue_fill(s, i, scratch, err));
     for (int i = 0; i < workers; i++)
@@ -263,8 +279,10 @@ bool schedule_next(struct schedule *s, int worker, struct task *out)
 {
     struct assignment *a = &s->workers[worker];
     CHECK(worker >= 0 && worker < s->worker_count && !a->busy);
+    if (s->to_give == 0)
+        return false;
     if (a->scan >= 0 && s->scans[a->scan].state == SCAN_WORKING &&
-        give(s, a->scan, worker, false, out))
+        give(s, a->scan, worker, a->helps, out))
         return true;
 
     int64_t scan = waiting_scan_for(s, worker);
@@ -283,8 +301,16 @@ bool schedule_next(struct schedule *s, int worker, struct task *out)
     return scan >= 0 && give(s, scan, worker, true, out);
 }
 
-static void release_worker(struct schedule *s, const struct task *t)
+/* The task and its worker name each other; only of a task whose stage is over (its scan
+ * was quarantined) the worker has to be looked for. */
+static void release_worker(struct schedule *s, struct scan_plan *p, const struct task *t)
 {
+    if (p->state < SCAN_FINISHED && p->stage == t->kind && t->part < p->task_count) {
+        const int32_t state = *task_state(p, t->part);
+        if (state >= GIVEN)
+            s->workers[state - GIVEN].busy = false;
+        return;
+    }
     for (int i = 0; i < s->worker_count; i++) {
         struct assignment *a = &s->workers[i];
         if (a->busy && a->task.kind == t->kind && a->task.scan == t->scan &&
@@ -298,13 +324,14 @@ enum status schedule_done(struct schedule *s, const struct task *t, int64_t part
 {
     struct scan_plan *p = &s->scans[t->scan];
     *scan_finished = false;
-    release_worker(s, t);
+    release_worker(s, p, t);
     if (p->state >= SCAN_FINISHED || p->stage != t->kind || t->part >= p->task_count)
         return STATUS_OK;
-    uint8_t *state = task_state(p, t->part);
+    int32_t *state = task_state(p, t->part);
     if (*state == DONE)
         return STATUS_OK;
-    p->to_do -= *state == TO_DO;
+    if (*state == TO_DO)
+        change_to_do(s, p, -1);
     *state = DONE;
     if (--p->remaining > 0)
         return STATUS_OK;
@@ -315,17 +342,18 @@ enum status schedule_done(struct schedule *s, const struct task *t, int64_t part
             break;
         p->stage = TASK_OPEN;
         p->single = TO_DO;
-        p->to_do = p->remaining = 1;
+        p->remaining = 1;
+        change_to_do(s, p, 1);
         return STATUS_OK;
     case TASK_OPEN:
         if (parts > 0)
-            return scan_enter(p, TASK_SEGMENT, parts, err);
-        return scan_enter(p, TASK_GROUP, 1, err);
+            return scan_enter(s, p, TASK_SEGMENT, parts, err);
+        return scan_enter(s, p, TASK_GROUP, 1, err);
     case TASK_SEGMENT:
-        return scan_enter(p, TASK_GROUP, 1, err);
+        return scan_enter(s, p, TASK_GROUP, 1, err);
     case TASK_GROUP:
         if (parts > 0)
-            return scan_enter(p, TASK_CLASSIFY, parts, err);
+            return scan_enter(s, p, TASK_CLASSIFY, parts, err);
         break;
     case TASK_CLASSIFY:
         break;
@@ -374,8 +402,13 @@ void schedule_release(struct schedule *s, int worker)
     a->busy = false;
     if (p->state == SCAN_WORKING && p->stage == a->task.kind) {
         *task_state(p, a->task.part) = TO_DO;
-        p->to_do++;
+        change_to_do(s, p, 1);
     }
+}
+
+bool schedule_has_task(const struct schedule *s)
+{
+    return s->to_give > 0;
 }
 
 bool schedule_is_finished(const struct schedule *s)

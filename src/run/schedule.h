@@ -15,7 +15,7 @@
  * the scan that has most tasks left, from the end. What a scan's results are depends on
  * none of this.
  *
- * Every scan is finished or quarantined once; memory is 64 bytes a scan, and one byte a
+ * Every scan is finished or quarantined once; memory is 64 bytes a scan, and four a
  * task of the scans in work. All choices are deterministic for a given order of calls.
  */
 #ifndef RUN_SCHEDULE_H
@@ -80,6 +80,9 @@ void schedule_finish(struct schedule *s, int64_t scan);
 /* A worker no longer does the task it was given (it failed, gave up or is gone): unless
  * its scan ended meanwhile, the task is given out again. */
 void schedule_release(struct schedule *s, int worker);
+
+/* Whether there is a task for anybody now. */
+bool schedule_has_task(const struct schedule *s);
 
 /* Nothing left to give out or to wait for. */
 bool schedule_is_finished(const struct schedule *s);
