@@ -400,3 +400,24 @@ out:
     free(payload);
     return status;
 }
+
+enum status journal_read_part(const struct journal *j,
+                              const struct journal_record *record, uint64_t from,
+                              uint64_t bytes, void **out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    void *part = NULL;
+    size_t got;
+    CHECK(from <= record->bytes && bytes <= record->bytes - from);
+    TRY(memory_new((size_t)bytes, 1, j->path, &part, err));
+    TRY(read_at(j, part, (size_t)bytes, record->offset + (int64_t)from, &got, err));
+    if (got == bytes) {
+        *out = part;
+        return STATUS_OK;
+    }
+    status = error_set(err, STATUS_STAGE_IO, "%s: the record at byte %lld is cut short",
+                       j->path, (long long)record->offset);
+out:
+    free(part);
+    return status;
+}

@@ -67,4 +67,11 @@ enum status journal_sync(struct journal *j, struct error *err);
 enum status journal_read(const struct journal *j, const struct journal_record *record,
                          void **out, struct error *err);
 
+/* *out = `bytes` of a payload from byte `from` of it on, to be freed. The checksum, which
+ * is that of the whole, was held when the journal was opened or is of what was appended
+ * since. Errors: as journal_read's. */
+enum status journal_read_part(const struct journal *j,
+                              const struct journal_record *record, uint64_t from,
+                              uint64_t bytes, void **out, struct error *err);
+
 #endif

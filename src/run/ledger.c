@@ -278,12 +278,13 @@ enum status ledger_order(struct ledger *l, const struct task *t, struct order *o
         TRY(read_parts(l, b, RECORD_SEGMENT, payload, &o->bytes, err));
         o->payload = *payload;
     } else if (t->kind == TASK_CLASSIFY) {
-        TRY(read_parts(l, b, RECORD_GROUP, payload, &o->bytes, err));
-        size_t first = (size_t)t->part * BATCH_CANDIDATES * sizeof(struct candidate);
-        size_t most = BATCH_CANDIDATES * sizeof(struct candidate);
-        CHECK(first < o->bytes);
-        o->payload = (char *)*payload + first;
-        o->bytes = o->bytes - first < most ? o->bytes - first : most;
+        const struct journal_record *all = find_part(b, RECORD_GROUP, 0);
+        const uint64_t most = BATCH_CANDIDATES * sizeof(struct candidate),
+                       first = (uint64_t)t->part * most;
+        CHECK(all && first < all->bytes);
+        o->bytes = all->bytes - first < most ? all->bytes - first : most;
+        TRY(journal_read_part(l->journal, all, first, o->bytes, payload, err));
+        o->payload = *payload;
     }
 out:
     return status;

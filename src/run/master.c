@@ -10,6 +10,8 @@
  */
 #include "run/master.h"
 
+#include <sched.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -17,8 +19,8 @@
 #include "run/interrupt.h"
 #include "run/protocol.h"
 
-static const double sleep_shortest = 50e-6, sleep_longest = 1e-3, sync_seconds = 2,
-                    watch_seconds = 50e-3;
+static const double sleep_shortest = 50e-6, sync_seconds = 2, watch_seconds = 50e-3,
+                    dense_seconds = 200e-6;
 
 struct peer {
     bool ready, busy, told_to_stop;
@@ -33,6 +35,8 @@ struct loop {
     enum status stopping; /* why; STATUS_OK while going on */
     struct error reason;
     double synced, watched;
+    double taken; /* when the last message came */
+    bool dense;   /* soon after the one before */
 };
 
 void master_tell(const struct master *m, int kind, int part, const void *payload,
@@ -281,6 +285,26 @@ static void keep_watch(struct loop *l, bool quiet)
     sync_now_and_then(l);
 }
 
+static void note_arrival(struct loop *l)
+{
+    const double now = clock_seconds();
+    l->dense = now - l->taken < dense_seconds;
+    l->taken = now;
+}
+
+/* Between two looks. While messages come one upon the other the next is there sooner than
+ * a sleep would end: the core is only offered to others. Else it sleeps, longer and
+ * longer. */
+static double wait_a_little(const struct loop *l, double pause)
+{
+    if (l->dense && clock_seconds() - l->taken < dense_seconds) {
+        sched_yield();
+        return pause;
+    }
+    clock_sleep(pause);
+    return pause * 2 < MASTER_SLEEP_LONGEST ? pause * 2 : MASTER_SLEEP_LONGEST;
+}
+
 static enum status lead(struct loop *l, struct error *err)
 {
     struct master *m = l->m;
@@ -297,15 +321,13 @@ static enum status lead(struct loop *l, struct error *err)
         struct message message;
         bool taken = message_take(m->comm, MPI_ANY_SOURCE, &message);
         if (taken) {
+            note_arrival(l);
             handle(l, &message);
             free(message.payload);
             give_tasks(l, message.peer - 1);
         }
-        keep_watch(l, !taken);
-        if (!taken)
-            clock_sleep(pause);
-        double longer = pause * 2 < sleep_longest ? pause * 2 : sleep_longest;
-        pause = taken ? sleep_shortest : longer;
+        keep_watch(l, !taken && !l->dense);
+        pause = taken ? sleep_shortest : wait_a_little(l, pause);
     }
 out:
     free(l->peers);

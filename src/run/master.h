@@ -15,6 +15,9 @@
 #include "run/progress.h"
 #include "run/schedule.h"
 
+/* Seconds that an idle master sleeps at most before it looks for messages. */
+#define MASTER_SLEEP_LONGEST 1e-3
+
 struct master {
     const struct comm *comm;
     const struct settings *settings;
