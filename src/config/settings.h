@@ -85,8 +85,8 @@ struct settings {
     } malignancy;
     struct {
         bool stages[TRAIN_STAGES];
-        int64_t fold; /* -1: none */
-        char *labels; /* "book", "mask" */
+        int64_t fold;         /* -1: none */
+        char *labels;         /* "book", "mask" */
         char *hard_negatives; /* "own", or a list of places */
         double hard_share;
         struct train_settings all, stage[TRAIN_STAGES];
@@ -121,6 +121,12 @@ struct settings {
         int64_t threads; /* 0: cores allotted / compute ranks on the host */
         char *algorithm; /* "auto", "reference", "blis", "direct", "winograd" */
     } compute;
+    struct {                         /* what `check` predicts for; no job depends on it */
+        int64_t nodes, tasks, cores; /* tasks and cores of a node; 0: not said */
+        double memory_gb;
+        char *partition, *launcher, *scratch;
+        double latency_us, bandwidth_gbs, storage_gbs, restart_s;
+    } cluster;
 };
 
 /* What the settings came from, for messages and --help. */

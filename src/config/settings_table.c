@@ -235,6 +235,31 @@ const struct key keys[] = {
     {"compute.algorithm", KEY_CHOICE, KEY_BINDS, AT(compute.algorithm), "auto",
      ONE_OF("auto", "reference", "blis", "direct", "winograd"),
      .help = "how convolutions are computed"},
+
+    {"cluster.nodes", KEY_INTEGER, 0, AT(cluster.nodes), "0", RANGE(0, 1e6),
+     .help = "check: nodes that a job may have; 0: any number"},
+    {"cluster.tasks", KEY_INTEGER, 0, AT(cluster.tasks), "0", RANGE(0, 4096),
+     .help = "check: ranks on a node; 0: one a core"},
+    {"cluster.cores", KEY_INTEGER, 0, AT(cluster.cores), "0", RANGE(0, 4096),
+     .help = "check: cores of a node; 0: as many as this machine has"},
+    {"cluster.memory_gb", KEY_NUMBER, 0, AT(cluster.memory_gb), "0", RANGE(0, 1e6),
+     .help = "check: memory of a node that jobs may have; 0: not known"},
+    {"cluster.partition", KEY_NAME, 0, AT(cluster.partition), "",
+     .help = "check: the partition that its sbatch line names"},
+    {"cluster.launcher", KEY_CHOICE, 0, AT(cluster.launcher), "mpirun",
+     ONE_OF("mpirun", "srun"), .help = "check: what the batch script starts ranks with"},
+    {"cluster.scratch", KEY_PATH, 0, AT(cluster.scratch), "",
+     .help = "check: a folder on each node's own disk, for the batch script's "
+             "cache.local"},
+    {"cluster.latency_us", KEY_NUMBER, 0, AT(cluster.latency_us), "20", RANGE(0, 1e6),
+     .help = "check: of a message between nodes (alpha), in microseconds"},
+    {"cluster.bandwidth_gbs", KEY_NUMBER, 0, AT(cluster.bandwidth_gbs), "1",
+     RANGE(1e-6, 1e6), .help = "check: between two nodes (1 / beta), in GB/s"},
+    {"cluster.storage_gbs", KEY_NUMBER, 0, AT(cluster.storage_gbs), "0", RANGE(0, 1e6),
+     .help = "check: what the shared file system gives all ranks together, in GB/s; 0: "
+             "no bound"},
+    {"cluster.restart_s", KEY_NUMBER, 0, AT(cluster.restart_s), "60", RANGE(0, 1e6),
+     .help = "check: from the loss of a host until ranks work again, in seconds"},
 };
 
 const size_t key_count = sizeof(keys) / sizeof(keys[0]);

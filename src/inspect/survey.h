@@ -164,9 +164,12 @@ void survey_release(struct survey *v);
  * are broken, missing or left out. */
 int survey_exit_code(const struct survey *v);
 
-/* For people; the same as one JSON object. */
+/* For people; the same as one JSON object, which a forecast (NULL: none) stands in too.
+ */
+struct forecast;
 void survey_print(const struct survey *v, FILE *out);
-enum status survey_print_json(const struct survey *v, FILE *out, struct error *err);
+enum status survey_print_json(const struct survey *v, const struct forecast *f, FILE *out,
+                              struct error *err);
 
 /* The parts that it is put together from; local. */
 

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "inspect/forecast.h"
 #include "inspect/survey.h"
 
 /* jansson refuses NaN and infinities. */
@@ -187,17 +188,18 @@ static json_t *training(const struct survey_room *r)
     for (int i = 0; i < TRAIN_STAGES; i++) {
         const struct survey_training *t = &r->training[i];
         if (t->stage)
-            json_array_append_new(
-                all, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "stage", t->stage,
-                               "error", text(t->error), "batch", count(t->batch),
-                               "sample_bytes", count(t->sample_bytes), "alone_bytes",
-                               count(t->alone_bytes), "workers_needed",
-                               count(t->workers)));
+            json_array_append_new(all, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}",
+                                                 "stage", t->stage, "error",
+                                                 text(t->error), "batch", count(t->batch),
+                                                 "sample_bytes", count(t->sample_bytes),
+                                                 "alone_bytes", count(t->alone_bytes),
+                                                 "workers_needed", count(t->workers)));
     }
     return all;
 }
 
-enum status survey_print_json(const struct survey *v, FILE *out, struct error *err)
+enum status survey_print_json(const struct survey *v, const struct forecast *f, FILE *out,
+                              struct error *err)
 {
     json_t *root =
         json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i}",
@@ -212,6 +214,8 @@ enum status survey_print_json(const struct survey *v, FILE *out, struct error *e
         json_object_set_new(root, "training", training(&v->room));
     if (root)
         json_object_set_new(root, "training_refused", text(v->room.refusal));
+    if (root && f)
+        json_object_set_new(root, "forecast", forecast_json(f));
     bool written = root && !json_dumpf(root, out, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     json_decref(root);
     fputc('\n', out);

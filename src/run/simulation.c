@@ -14,14 +14,9 @@
 
 #include "base/memory.h"
 #include "base/random.h"
+#include "run/arrivals.h"
 
 enum { SUBSETS = 10 };
-
-struct arrival {
-    double time;
-    int worker;
-    bool silence; /* no message: it is noticed that the worker is gone */
-};
 
 struct death {
     double time;
@@ -53,45 +48,14 @@ struct simulation {
     int *places;    /* ours -> schedule's */
     uint64_t *idle; /* bits by the schedule's numbers */
     int alive, master_host;
+    int retries, retries_left; /* in this allocation */
     struct entered *entered;
-    struct arrival *heap;
-    size_t arrivals;
+    struct arrivals arrivals;
     struct death *deaths;
     size_t death_count, next_death;
     double master_free, storage_free;
     struct simulation_result r;
 };
-
-/* --- arrivals --- */
-
-static bool is_earlier(const struct arrival *a, const struct arrival *b)
-{
-    return a->time != b->time ? a->time < b->time : a->worker < b->worker;
-}
-
-static void heap_push(struct simulation *s, struct arrival a)
-{
-    size_t i = s->arrivals++;
-    for (; i > 0 && is_earlier(&a, &s->heap[(i - 1) / 2]); i = (i - 1) / 2)
-        s->heap[i] = s->heap[(i - 1) / 2];
-    s->heap[i] = a;
-}
-
-static struct arrival heap_pop(struct simulation *s)
-{
-    const struct arrival first = s->heap[0], last = s->heap[--s->arrivals];
-    size_t i = 0;
-    for (size_t child = 1; child < s->arrivals; child = 2 * i + 1) {
-        if (child + 1 < s->arrivals && is_earlier(&s->heap[child + 1], &s->heap[child]))
-            child++;
-        if (!is_earlier(&s->heap[child], &last))
-            break;
-        s->heap[i] = s->heap[child];
-        i = child;
-    }
-    s->heap[i] = last;
-    return first;
-}
 
 /* --- a worker at a task --- */
 
@@ -253,8 +217,9 @@ static void send_order(struct simulation *s, int number, double now)
     s->idle[place / 64] &= ~(1ULL << place % 64);
     w->busy = true;
     s->r.tasks++;
-    heap_push(s, (struct arrival){begin + task_seconds(s, number, begin) + back, number,
-                                  false});
+    arrivals_push(
+        &s->arrivals,
+        (struct arrival){begin + task_seconds(s, number, begin) + back, number, false});
 }
 
 static void give_task(struct simulation *s, int place, double now)
@@ -366,6 +331,15 @@ static void notice(struct simulation *s, const struct arrival *a)
     give_tasks(s, fmax(a->time, s->master_free));
 }
 
+/* Queued again: the next allocation has all hosts. */
+static void bring_back(struct simulation *s)
+{
+    for (int w = 0; w < s->cluster->workers; w++)
+        s->workers[w].dead = false;
+    s->master_host = 0;
+    s->retries_left = s->retries;
+}
+
 /* All ranks end with it. Its host is left out of the next launch; where rank 0 was there,
  * a worker's place becomes the master's. */
 static enum status start_again(struct simulation *s, int number, double now,
@@ -374,20 +348,23 @@ static enum status start_again(struct simulation *s, int number, double now,
     struct simulated_worker *all = s->workers;
     const int host = all[number].host;
     int left = 0, first = -1;
+    const bool queued = s->retries_left-- == 0;
     for (int w = 0; w < s->cluster->workers; w++) {
         s->r.interrupted += all[w].busy;
-        all[w].dead |= all[w].host == host;
+        all[w].dead = !queued && (all[w].dead || all[w].host == host);
         all[w].busy = false;
         all[w].scan = -1;
         left += !all[w].dead;
         if (!all[w].dead && first < 0)
             first = w;
     }
-    if (host == s->master_host && left > 0) {
+    if (queued || left == 0) {
+        bring_back(s);
+    } else if (host == s->master_host) {
         s->master_host = all[first].host;
         all[first].dead = left > 1;
     }
-    s->arrivals = 0;
+    s->arrivals.count = 0;
     s->master_free = s->storage_free = now;
     const enum status status = begin_schedule(s, err);
     if (status == STATUS_OK && s->alive > 0)
@@ -405,7 +382,7 @@ static enum status die(struct simulation *s, const struct death *d,
     if (!l->job_goes_on)
         return start_again(s, d->worker, later, err);
     s->workers[d->worker].dead = true;
-    heap_push(s, (struct arrival){later, d->worker, true});
+    arrivals_push(&s->arrivals, (struct arrival){later, d->worker, true});
     return STATUS_OK;
 }
 
@@ -419,14 +396,14 @@ static enum status go_through(struct simulation *s, const struct simulation_loss
     while (!schedule_is_finished(s->schedule)) {
         const struct death *d =
             s->next_death < s->death_count ? &s->deaths[s->next_death] : NULL;
-        if (d && (!s->arrivals || d->time <= s->heap[0].time)) {
+        if (d && (!s->arrivals.count || d->time <= s->arrivals.heap[0].time)) {
             s->next_death++;
             TRY(die(s, d, l, err));
             continue;
         }
-        if (!s->arrivals)
+        if (!s->arrivals.count)
             break; /* nobody is left */
-        const struct arrival a = heap_pop(s);
+        const struct arrival a = arrivals_pop(&s->arrivals);
         if (a.silence)
             notice(s, &a);
         else if (!s->workers[a.worker].dead)
@@ -445,7 +422,8 @@ static enum status simulation_init(struct simulation *s, struct error *err)
     TRY(memory_new(workers, sizeof *s->places, "simulation", (void **)&s->places, err));
     TRY(memory_new((workers + 63) / 64, sizeof *s->idle, "simulation", (void **)&s->idle,
                    err));
-    TRY(memory_new(2 * workers, sizeof *s->heap, "simulation", (void **)&s->heap, err));
+    TRY(memory_new(2 * workers, sizeof *s->arrivals.heap, "simulation",
+                   (void **)&s->arrivals.heap, err));
     TRY(memory_new((size_t)s->count, sizeof *s->entered, "simulation",
                    (void **)&s->entered, err));
     for (size_t w = 0; w < workers; w++) {
@@ -466,7 +444,7 @@ static void simulation_release(struct simulation *s)
     free(s->numbers);
     free(s->places);
     free(s->idle);
-    free(s->heap);
+    free(s->arrivals.heap);
     free(s->entered);
     free(s->deaths);
 }
@@ -480,8 +458,10 @@ enum status simulation_run(const struct simulation_scan *scans, size_t count,
     enum status status;
     CHECK(cluster->workers > 0 && cluster->ranks_a_host > 0);
     TRY(simulation_init(&s, err));
-    if (losses && losses->until_s > 0)
+    if (losses && losses->until_s > 0) {
+        s.retries = s.retries_left = losses->retries;
         TRY(draw_deaths(&s, losses, err));
+    }
     TRY(go_through(&s, losses, err));
     *result = s.r;
 out:

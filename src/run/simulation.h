@@ -56,6 +56,8 @@ struct simulation_losses {
     double until_s;   /* 0: nobody dies */
     bool job_goes_on; /* the schedule loses them; else the job starts again */
     double recover_s; /* until a loss is noticed; until ranks work again */
+    int retries; /* new starts on the hosts that are left; then, and where none is left,
+                    the job is queued again and comes back with all hosts */
     uint64_t seed;
 };
 

@@ -104,6 +104,14 @@ struct training_options train_training_options(const struct settings *s,
                                                const struct train_recipe *r, enum isa isa,
                                                int threads);
 
+/* The network as validations run it, on inputs of a size: *model and *plan are to be
+ * freed, also after a failure; both NULL before. Errors: STATUS_JOB_CONFIG,
+ * STATUS_STAGE_MEMORY. Not collective. */
+enum status train_validation_plan(const struct training *t, const struct network *n,
+                                  const int64_t size[3], enum isa isa,
+                                  enum conv_algorithm algorithm, struct model **model,
+                                  struct model_plan **plan, struct error *err);
+
 /* Trains one network. Collective over the workers. */
 enum status train_network_run(struct train_work *w, enum train_stage stage,
                               struct error *err);

@@ -25,16 +25,13 @@ out:
     return status;
 }
 
-/* What a thread works in when something of a size is validated. */
-static enum status validation_bytes(const struct training *t, const struct network *n,
-                                    const int64_t size[3], enum isa isa,
-                                    enum conv_algorithm algorithm, int64_t *bytes,
-                                    struct error *err)
+enum status train_validation_plan(const struct training *t, const struct network *n,
+                                  const int64_t size[3], enum isa isa,
+                                  enum conv_algorithm algorithm, struct model **model,
+                                  struct model_plan **plan, struct error *err)
 {
     enum status status;
     struct tensor_file weights = {.count = 0};
-    struct model *model = NULL;
-    struct model_plan *plan = NULL;
     float *values;
     const struct model_plan_options o = {.isa = isa, .algorithm = algorithm};
     TRY(memory_new(training_value_count(t), sizeof *values, "weights", (void **)&values,
@@ -42,14 +39,28 @@ static enum status validation_bytes(const struct training *t, const struct netwo
     training_values_copy(t, values);
     status = training_file_init(t, n->name, values, &weights, err);
     if (status == STATUS_OK)
-        status = model_make(n->path, &weights, &model, err);
+        status = model_make(n->path, &weights, model, err);
     else
         tensor_file_release(&weights);
     free(values);
     TRY(status);
-    TRY(model_plan_new(model, size[0], size[1], size[2], &o, &plan, err));
-    *bytes = (int64_t)model_plan_workspace_bytes(plan);
+    status = model_plan_new(*model, size[0], size[1], size[2], &o, plan, err);
 out:
+    return status;
+}
+
+/* What a thread works in when something of a size is validated. */
+static enum status validation_bytes(const struct training *t, const struct network *n,
+                                    const int64_t size[3], enum isa isa,
+                                    enum conv_algorithm algorithm, int64_t *bytes,
+                                    struct error *err)
+{
+    struct model *model = NULL;
+    struct model_plan *plan = NULL;
+    const enum status status =
+        train_validation_plan(t, n, size, isa, algorithm, &model, &plan, err);
+    if (status == STATUS_OK)
+        *bytes = (int64_t)model_plan_workspace_bytes(plan);
     model_plan_free(plan);
     model_free(model);
     return status;

@@ -183,6 +183,7 @@ static void every_scan_is_done_once_whoever_dies(void **state)
                                                 .until_s = whole,
                                                 .job_goes_on = goes_on,
                                                 .recover_s = 5,
+                                                .retries = 3,
                                                 .seed = seed};
             const struct simulation_result r = run(scans, 300, &c, &l);
             assert_int_equal(r.finished, 300);
@@ -195,7 +196,20 @@ static void every_scan_is_done_once_whoever_dies(void **state)
     free(scans);
 }
 
-/* Deaths at 1 %: ten of a thousand workers; as they fall, hosts of four. */
+static void a_job_without_hosts_is_queued_again_and_done(void **state)
+{
+    (void)state;
+    struct simulation_scan *scans = scans_of(40, 6, 3);
+    struct simulation_cluster c = cluster_of(1);
+    const struct simulation_losses l = {.share = 1, .until_s = 10, .recover_s = 100};
+    const struct simulation_result r = run(scans, 40, &c, &l);
+    assert_int_equal(r.finished, 40);
+    assert_int_equal(r.started, 2);
+    const double whole = run(scans, 40, &c, NULL).seconds;
+    assert_true(r.seconds > whole + 100 && r.seconds < whole + 110 + 10);
+    free(scans);
+}
+
 static void nobody_left_is_said_by_what_is_finished(void **state)
 {
     (void)state;
@@ -225,6 +239,7 @@ static void a_hundred_thousand_scans_on_a_thousand_ranks(void **state)
                                             .until_s = 38000,
                                             .job_goes_on = goes_on,
                                             .recover_s = 60,
+                                            .retries = 3,
                                             .seed = 1};
         const double start = clock_seconds();
         const struct simulation_result r = run(scans, 100000, &c, &l);
@@ -252,6 +267,7 @@ int main(void)
         cmocka_unit_test(a_shared_file_system_bounds_all_ranks_together),
         cmocka_unit_test(preparing_alone_is_one_task_a_scan),
         cmocka_unit_test(every_scan_is_done_once_whoever_dies),
+        cmocka_unit_test(a_job_without_hosts_is_queued_again_and_done),
         cmocka_unit_test(nobody_left_is_said_by_what_is_finished),
         cmocka_unit_test(a_hundred_thousand_scans_on_a_thousand_ranks),
     };
