@@ -62,7 +62,7 @@ static enum status store_together(struct job *j, struct error *err)
     for (int t = 0; t < TIMING_COUNT; t++)
         timings[t] = j->timings[t] + detector_timings(j->detector)[t];
     return usage_report(j->comm, job_is_master(j) ? &j->folder : NULL, timings,
-                        clock_seconds() - j->started, err);
+                        j->threads, clock_seconds() - j->started, err);
 }
 
 static enum status score_together(struct job *j, struct error *err)

@@ -3,12 +3,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "io/csv.h"
-#include "run/detector.h"
-
-struct usage {
-    char host[COMM_HOST_BYTES];
-    double timings[TIMING_COUNT], wall, peak_mb;
-};
+#include "run/efficiency.h"
 
 static void write_row(struct csv_writer *w, int rank, const struct usage *u,
                       const char *stage, double seconds)
@@ -33,12 +28,9 @@ static enum status write_timings(const struct run_folder *folder, const struct u
     if (status != STATUS_OK)
         return status;
     for (int r = 0; r < ranks; r++) {
-        double busy = 0;
-        for (int t = 0; t < TIMING_COUNT; t++) {
+        for (int t = 0; t < TIMING_COUNT; t++)
             write_row(&w, r, &all[r], timing_name((enum timing)t), all[r].timings[t]);
-            busy += all[r].timings[t];
-        }
-        write_row(&w, r, &all[r], "wait", all[r].wall > busy ? all[r].wall - busy : 0);
+        write_row(&w, r, &all[r], "wait", usage_wait(&all[r]));
     }
     return csv_writer_commit(&w, err);
 }
@@ -54,9 +46,12 @@ static void report_memory(const struct usage *all, int ranks)
 }
 
 enum status usage_report(const struct comm *c, const struct run_folder *folder,
-                         const double *timings, double wall, struct error *err)
+                         const double *timings, int threads, double wall,
+                         struct error *err)
 {
-    struct usage mine = {.wall = wall, .peak_mb = (double)memory_peak_bytes() * 1e-6},
+    struct usage mine = {.threads = threads,
+                         .wall = wall,
+                         .peak_mb = (double)memory_peak_bytes() * 1e-6},
                  *all = NULL;
     enum status status = STATUS_OK;
     memcpy(mine.timings, timings, sizeof mine.timings);
@@ -68,6 +63,8 @@ enum status usage_report(const struct comm *c, const struct run_folder *folder,
     if (c->rank == 0) {
         report_memory(all, c->size);
         status = write_timings(folder, all, c->size, err);
+        if (status == STATUS_OK)
+            status = efficiency_report(all, c->size, folder, err);
     }
 out:
     free(all);

@@ -56,8 +56,12 @@ says "^submit  *PULMO_LAUNCHER=srun PULMO_SCRATCH='/local disk' sbatch --nodes=3
 says "--partition=long slurm/pulmo.sbatch job.cfg --site site.cfg --set 'output=$work/a run'$"
 says "fewer tasks, or a smaller limits.memory_gb"
 
-promise "rates are taken from a run on demand"
-is 0 run job.cfg --set output=run
+promise "a run says what its cores were used for, and rates are taken from it on demand"
+mpirun -n 3 "$PULMO" run job.cfg --set output=run >out 2>err || { cat err; fail "the run"; }
+says "core-hours: .*wait" err
+[ "$(head -n 1 run/efficiency.csv)" = stage,core_hours,share ] || fail "$(head -n 1 run/efficiency.csv)"
+awk -F, 'NR > 1 { sum += $3 } END { exit !(sum > 0.998 && sum < 1.002) }' run/efficiency.csv ||
+    { cat run/efficiency.csv; fail "the shares of efficiency.csv do not add up to 1"; }
 is 0 check job.cfg --ranks 1 --rates run --seconds 0
 says "^rates  *of 6 scans of run"
 is 1 check job.cfg --ranks 1 --rates nowhere --seconds 0
