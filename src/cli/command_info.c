@@ -152,6 +152,8 @@ static enum status info_hdf5(const char *path, const struct info_options *o,
     tensor_file_release(&weights);
     if (status == STATUS_OK)
         return info_weights(path, o, err);
+    if (info_nights(path, &no_store) == STATUS_OK)
+        return STATUS_OK;
     if (run_reader_open(path, &store, &no_store) != STATUS_OK)
         return error_set(err, STATUS_ITEM_FORMAT,
                          "neither a run's store (%.400s) nor weights (%.400s)",

@@ -39,6 +39,9 @@ enum status info_network(const char *path, const struct info_options *o,
 enum status info_store(const char *path, struct error *err);
 enum status info_run(const char *folder, struct error *err);
 
+/* The store of a chain of nights. Errors: STATUS_ITEM_FORMAT when it is none. */
+enum status info_nights(const char *path, struct error *err);
+
 /* A job file: its settings, resolved. Errors: STATUS_JOB_CONFIG. */
 enum status info_job(const char *path, struct error *err);
 

@@ -5,6 +5,7 @@
 #include "cli/info.h"
 #include "config/settings.h"
 #include "inspect/run_status.h"
+#include "io/run_links.h"
 #include "io/run_reader.h"
 #include "run/list_defaults.h"
 
@@ -69,6 +70,20 @@ enum status info_store(const char *path, struct error *err)
     print_provenance(r);
 out:
     run_reader_close(r);
+    return status;
+}
+
+enum status info_nights(const char *path, struct error *err)
+{
+    struct run_links links;
+    const enum status status = run_links_init(&links, path, err);
+    if (status == STATUS_OK) {
+        printf("nights       %s\nruns         %zu\n", path, links.count);
+        for (size_t i = 0; i < links.count; i++)
+            printf("%-12s %s%s\n", "", links.names[i],
+                   i + 1 == links.count ? ", the latest" : "");
+    }
+    run_links_release(&links);
     return status;
 }
 

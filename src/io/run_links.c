@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "io/h5.h"
 #include "io/run_layout.h"
 
@@ -58,4 +59,57 @@ out:
         unlink(part);
     free(part);
     return status;
+}
+
+/* ---- reading ---- */
+
+struct listing {
+    struct run_links *links;
+    enum status status;
+    struct error *err;
+};
+
+static herr_t take_name(hid_t group, const char *name, const H5L_info_t *info,
+                        void *context)
+{
+    struct listing *l = context;
+    struct run_links *links = l->links;
+    (void)group;
+    (void)info;
+    l->status = memory_grow((void **)&links->names, &links->capacity, links->count + 1,
+                            sizeof *links->names, "names of runs", l->err);
+    if (l->status == STATUS_OK)
+        l->status = text_new(name, &links->names[links->count], l->err);
+    links->count += l->status == STATUS_OK;
+    return l->status == STATUS_OK ? 0 : -1;
+}
+
+enum status run_links_init(struct run_links *l, const char *path, struct error *err)
+{
+    struct listing listing = {.links = l, .status = STATUS_OK, .err = err};
+    *l = (struct run_links){0};
+    h5_quiet();
+    const hid_t file = H5Fopen(path, H5F_ACC_RDONLY, H5P_DEFAULT);
+    if (file < 0)
+        return h5_error(err, STATUS_ITEM_IO, path, "open");
+    const hid_t runs = H5Aexists(file, "nights") > 0 ? H5Gopen2(file, "runs", H5P_DEFAULT)
+                                                     : H5I_INVALID_HID;
+    if (runs < 0)
+        listing.status = error_set(err, STATUS_ITEM_FORMAT,
+                                   "%s: not the store of a chain of nights", path);
+    else if (H5Literate(runs, H5_INDEX_NAME, H5_ITER_INC, NULL, take_name, &listing) <
+                 0 &&
+             listing.status == STATUS_OK)
+        listing.status = h5_error(err, STATUS_ITEM_IO, path, "runs");
+    h5_close(runs);
+    H5Fclose(file);
+    return listing.status;
+}
+
+void run_links_release(struct run_links *l)
+{
+    for (size_t i = 0; i < l->count; i++)
+        free(l->names[i]);
+    free(l->names);
+    *l = (struct run_links){0};
 }

@@ -15,4 +15,14 @@
 enum status run_links_write(const char *path, const char *const *names, size_t count,
                             struct error *err);
 
+/* Names of the runs of a store.h5, oldest first. run_links_release frees them, also after
+ * a failure. Errors: STATUS_ITEM_IO, STATUS_ITEM_FORMAT when it is none. */
+struct run_links {
+    char **names;
+    size_t count, capacity;
+};
+
+enum status run_links_init(struct run_links *l, const char *path, struct error *err);
+void run_links_release(struct run_links *l);
+
 #endif

@@ -103,6 +103,7 @@ static enum status begin_together(struct life *f, const struct settings *s,
     status = night_folder_init(&f->night.folder, s->output, err);
     f->now = *s;
     f->now.nightly.enabled = false;
+    f->now.stages.report = false; /* its page names the run: when that has its name */
     f->now.output = f->night.folder.next;
     if (status == STATUS_OK && is_master(f)) {
         status = begin(&f->night, err);
@@ -172,6 +173,7 @@ static enum status write_job(const struct life *f, const char *name, struct erro
     size_t bytes;
     TRY(night_folder_file(&f->night.folder, name, "", &output, err));
     s.output = output;
+    s.stages.report = f->night.settings->stages.report;
     TRY(path_join(f->night.folder.next, "job.cfg", &file, err));
     TRY(settings_print(&s, &text, &bytes, err));
     status = file_write(file, text, bytes, err);
@@ -203,6 +205,23 @@ static void summarize(const struct night *n, const char *name, const char *last,
                  c->seen);
 }
 
+static void alive(void *context)
+{
+    watchdog_touch(((const struct life *)context)->watchdog);
+}
+
+static enum status show(struct life *f, const char *name, struct error *err)
+{
+    char *folder;
+    if (!f->night.settings->stages.report)
+        return STATUS_OK;
+    enum status status = night_folder_file(&f->night.folder, name, "", &folder, err);
+    if (status == STATUS_OK)
+        status = f->page(folder, alive, f, err);
+    free(folder);
+    return status;
+}
+
 /* What comes after the rename; the first failure is reported, the rest is done. */
 static enum status tidy(struct life *f, const char *name, int exit_code,
                         struct error *err)
@@ -218,7 +237,8 @@ static enum status tidy(struct life *f, const char *name, int exit_code,
                                    status == STATUS_OK ? err : &later);
         status = status == STATUS_OK ? next : status;
     }
-    TRY(status);
+    next = show(f, name, status == STATUS_OK ? err : &later);
+    TRY(status == STATUS_OK ? next : status);
     const int bytes = snprintf(text, sizeof text, "%d\n", exit_code);
     TRY(path_join(n->folder.path, "DONE", &done, err));
     status = file_write(done, text, (size_t)bytes, err);
@@ -296,7 +316,7 @@ static int spend(struct life *f)
                                     .choose = night_choose,
                                     .carry = night_carry,
                                     .inspect = night_inspect};
-    int exit_code = job_run_hooked(f->comm, &f->now, f->page, &hooks);
+    int exit_code = job_run_hooked(f->comm, &f->now, NULL, &hooks);
     if (!is_complete(exit_code))
         return exit_code;
     const int cut = look_for_canaries(f);

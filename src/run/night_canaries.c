@@ -200,7 +200,7 @@ enum status night_canaries_settings(const struct settings *s,
     TRY(canary_file(f, "tree", &texts[0], err));
     TRY(canary_file(f, "run", &texts[1], err));
     TRY(path_join(texts[0], "candidates_V2.csv", &texts[2], err));
-    out->stages.score = out->stages.report = false;
+    out->stages.score = false;
     out->dataset.root = texts[0];
     out->output = texts[1];
     out->dataset.candidates = texts[2];

@@ -93,7 +93,7 @@ $(uid 3),scan,new,nodules
 $(uid 6),scan,recovered,nodules
 EOF
 same_as_full chain full3
-run 0 chain "${data[@]}" --set nightly.verify=true
+run 0 chain "${data[@]}" --set nightly.verify=true --set 'stages=["detect","report"]'
 expect_night 0 chain 0 7 0
 expect_changes chain </dev/null
 same_results chain/latest full3
@@ -111,6 +111,9 @@ with h5py.File(chain + "/store.h5") as f:
     last = os.path.basename(os.path.realpath(chain + "/latest"))
     assert last == names[-1] and f["latest"] == f["runs/" + last]
 PYTHON
+
+"$PULMO" info chain/store.h5 | grep -q "${first#runs/}" || fail "pulmo info says nothing of the runs"
+grep -q "$(basename "$(last_of chain)")" chain/latest/report.html || fail "the page of a run does not name it"
 
 promise "runs beyond nightly.keep go, the oldest first; a job.cfg of a run asks for that run"
 run 0 chain "${data[@]}" --set nightly.keep=2
@@ -214,6 +217,24 @@ run 0 late "${data[@]}" --set nightly.keep=0
 expect_code 0 late
 expect_said late "7 scans: 0 run, 7 carried over"
 same_results late/latest full3
+
+promise "killed while it publishes: before the rename nothing is there, after it the next night mends the rest"
+published=$(last_of chain)
+code=0
+env LD_PRELOAD="$PULMO_SHIM" SHIM_KILL=next/changes.csv "${job[@]}" "${data[@]}" --set output=chain >chain.log 2>&1 || code=$?
+expect_code 137 chain
+[ "$(last_of chain)" = "$published" ] && [ -e chain/next/DONE ] || fail "it was not killed between the run and its name"
+cp chain/store.h5 "$work/kept"
+run 0 chain "${data[@]}"
+expect_night 0 chain 0 7 0
+newest=$(last_of chain)
+[ "$newest" != "$published" ] || fail "nothing was published after the kill"
+cp "$work/kept/store.h5" chain && ln -sfn "$published" chain/latest && rm chain/DONE # as right after the rename
+mv "$tree" "$tree.away"
+run 0 chain "${data[@]}"
+mv "$tree.away" "$tree"
+expect_code 1 chain
+[ "$(last_of chain)" = "$newest" ] && "$PULMO" info chain/store.h5 | grep -q "${newest#runs/}, the latest" || fail "not mended"
 
 promise "an owner elsewhere: in the way while it lives, taken over when it was not heard of for long"
 number=$(find chain -name 'owner.*' | sed 's/.*\.//')
