@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A whole study on a machine that has no CT scan and no weights: makes a small data set of phantoms, trains
-# segmenter, classifier and malignancy model on nine subsets of it, finds nodules in the tenth, and scores them as
-# LUNA16 does; with one master and two workers.
+# segmenter, classifier and malignancy model on nine subsets of it, finds nodules in the tenth, scores them as
+# LUNA16 does, and reports; with one master and two workers.
 #   jobs/demo.sh [FOLDER]      FOLDER (default: demo) receives phantoms/, cache/ and run/
 # Installs what is missing and builds first. SCANS=N and SEED=N change the data set, WORKERS=N the workers.
 # Started again, it goes on where it was.
@@ -32,3 +32,4 @@ IFS=, read -r series x y z probability _ < <(sed 1d "$run/submission.csv" | sort
 scan=$(ls "$tree"/subset*/"$series".mhd)
 "$pulmo" info "$scan" --png "$run/finding.png" --at "$x,$y,$z" --crosshair --width 1200 >/dev/null
 echo "== $run: candidates.csv, submission.csv, run.h5, froc/; finding.png shows the finding of highest score ($probability)"
+echo "   report.html shows it all, in any browser"

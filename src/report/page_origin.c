@@ -73,6 +73,8 @@ static enum status models(const struct page *p, struct error *err)
     const char *const given[TRAIN_STAGES] = {s->segment.weights, s->classify.weights,
                                              s->malignancy.weights};
     const struct html *h = &p->html;
+    if (!s->stages.train && !given[0][0] && !given[1][0] && !given[2][0])
+        return STATUS_OK;
     html_put(h, "<div class=wide><table class=numbers><caption>Models</caption><thead>"
                 "<tr><th scope=col>stage<th scope=col>file<th scope=col>content<th "
                 "scope=col class=n>fold<th scope=col class=n>scans it was trained or "

@@ -102,7 +102,7 @@ static void warnings(const struct page *p)
                     unknown);
     json_array_foreach(missing, i, sentence)
     {
-        html_put(h, "<p class=warning>");
+        html_put(h, "<p class=warning>Not computed: ");
         html_message(h, json_string_value(sentence), "");
         html_put(h, "</p>");
     }

@@ -85,45 +85,66 @@ static void efficiency(const struct page *p, const struct times *t)
                 t->count > 1 ? "Rank 0 leads: it sleeps while the others work." : "");
 }
 
-static enum status draw(struct page *p, const struct times *t, struct error *err)
+/* The boxes of one kind: rank, from, to. Returns how many there are. */
+static size_t put_boxes(const struct times *t, size_t ranks, int kind, FILE *out)
 {
-    static const struct chart_axes axes = {"Where the time of each rank went", "rank",
-                                           "wall clock (s)", 320};
+    size_t count = 0;
+    fprintf(out, "$kind%d << EOD\n", kind);
+    for (size_t i = 0; i < ranks; i++) {
+        double below = 0;
+        for (int k = 0; k < kind; k++)
+            below += t->ranks[i].seconds[k];
+        if (!(t->ranks[i].seconds[kind] > 0))
+            continue;
+        fprintf(out, "%zu %.3f %.3f\n", i, below, below + t->ranks[i].seconds[kind]);
+        count++;
+    }
+    fputs("EOD\n", out);
+    return count;
+}
+
+static void script(const struct times *t, size_t ranks, FILE *out)
+{
     static const char *const looks[KINDS] = {
         "lc rgb " CHART_COLOUR(1) " fs solid 0.85 border",
         "lc rgb " CHART_COLOUR(2) " fs pattern 4 border",
         "lc rgb " CHART_COLOUR(3) " fs pattern 1 border",
         "lc rgb " CHART_COLOUR(4) " fs pattern 2 border",
-        "lc rgb " CHART_COLOUR(5) " fs pattern 0 border"};
+        "lc rgb " CHART_COLOUR(5) " fs pattern 5 border"};
+    size_t counts[KINDS];
+    const char *comma = "plot ";
+    for (int k = 0; k < KINDS; k++)
+        counts[k] = put_boxes(t, ranks, k, out);
+    fprintf(out,
+            "set xrange [-0.7:%g]\nset yrange [0:*]\nset format x \"%%.0f\"\nset xtics "
+            "%zu\n",
+            (double)ranks - 0.3, 1 + ranks / 16);
+    for (int k = 0; k < KINDS; k++) {
+        if (counts[k] == 0)
+            continue;
+        fprintf(
+            out,
+            "%s$kind%d using 1:2:($1-0.35):($1+0.35):2:3 title \"%s\" with boxxyerror "
+            "%s",
+            comma, k, kind_names[k], looks[k]);
+        comma = ", ";
+    }
+    fputc('\n', out);
+}
+
+static enum status draw(struct page *p, const struct times *t, struct error *err)
+{
+    static const struct chart_axes axes = {"Where the time of each rank went",
+                                           "rank (number)", "wall clock (s)", 0};
     enum status status = STATUS_OK;
     struct chart c;
-    TRY(chart_begin(&c, &axes, err));
     const size_t shown = t->count < DRAWN ? t->count : DRAWN;
-    fputs("$d << EOD\n", c.script);
-    for (size_t i = 0; i < shown; i++) {
-        double below = 0;
-        fprintf(c.script, "%zu", i);
-        for (int k = 0; k < KINDS; k++) {
-            below += t->ranks[i].seconds[k];
-            fprintf(c.script, " %.3f", below);
-        }
-        fputc('\n', c.script);
-    }
-    fprintf(c.script,
-            "EOD\nset xrange [-0.7:%zu]\nset yrange [0:*]\nset format x \"%%.0f\"\nset "
-            "xtics %zu\nset boxwidth 0.7\nset key outside bottom center horizontal "
-            "height 1\nplot ",
-            shown, 1 + shown / 16);
-    /* Stacked: the highest first, each covers the lower part of the one before. */
-    for (int k = KINDS - 1; k >= 0; k--)
-        fprintf(c.script, "%s$d using 1:%d with boxes %s title \"%s\"",
-                k < KINDS - 1 ? ", " : "", k + 2, looks[k], kind_names[k]);
-    fputc('\n', c.script);
+    TRY(chart_begin(&c, &axes, err));
+    script(t, shown, c.script);
     TRY(page_draw(p, &c, err));
     if (shown < t->count)
         html_format(&p->html,
-                    "<p class=note>The first %zu of %zu ranks; all are in the "
-                    "table.</p>",
+                    "<p class=note>The first %zu of %zu ranks; all are in the table.</p>",
                     shown, t->count);
     html_put(&p->html, "</figure>\n");
 out:
