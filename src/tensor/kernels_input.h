@@ -40,26 +40,25 @@ INLINE void INPUT_NAME(read_column)(const struct kernel_tiles *t, const float *p
     }
 }
 
-INLINE void INPUT_NAME(input_tiles)(const struct kernel_tiles *t, const int depth)
+static void INPUT_NAME(input_3d)(const struct kernel_tiles *t)
 {
-    enum { MOST = 16 };
-    const int points = 4 * depth;
+    enum { DEPTH = 4, POINTS = 4 * DEPTH };
     for (int c = 0; c < t->channels; c += INPUT_LANES) {
-        INPUT_NAME(input_vector) columns[4][MOST];
+        INPUT_NAME(input_vector) columns[4][POINTS];
         const float *p = t->data + c;
         float *out = t->transformed + c;
-        INPUT_NAME(read_column)(t, p, depth, columns[0]);
-        INPUT_NAME(read_column)(t, p + t->stride_w, depth, columns[1]);
+        INPUT_NAME(read_column)(t, p, DEPTH, columns[0]);
+        INPUT_NAME(read_column)(t, p + t->stride_w, DEPTH, columns[1]);
         for (int64_t i = 0; i < t->count; i++) {
             /* Columns 0 and 1 of every other tile are columns 2 and 3 of the one before.
              */
             int left = i % 2 ? 2 : 0;
             INPUT_NAME(input_vector) *a = columns[left], *b = columns[left + 1];
             INPUT_NAME(input_vector) *c2 = columns[2 - left], *d = columns[3 - left];
-            INPUT_NAME(read_column)(t, p + 2 * t->stride_w, depth, c2);
-            INPUT_NAME(read_column)(t, p + 3 * t->stride_w, depth, d);
+            INPUT_NAME(read_column)(t, p + 2 * t->stride_w, DEPTH, c2);
+            INPUT_NAME(read_column)(t, p + 3 * t->stride_w, DEPTH, d);
             UNROLL(16)
-            for (int k = 0; k < points; k++) {
+            for (int k = 0; k < POINTS; k++) {
                 INPUT_NAME(input_vector) row[4] = {a[k], b[k], c2[k], d[k]};
                 INPUT_NAME(transform_4)(row, 1);
                 UNROLL(4)
@@ -73,12 +72,32 @@ INLINE void INPUT_NAME(input_tiles)(const struct kernel_tiles *t, const int dept
     }
 }
 
+/* Of a plane the four columns stay in registers from tile to tile. */
 static void INPUT_NAME(input_2d)(const struct kernel_tiles *t)
 {
-    INPUT_NAME(input_tiles)(t, 1);
-}
-
-static void INPUT_NAME(input_3d)(const struct kernel_tiles *t)
-{
-    INPUT_NAME(input_tiles)(t, 4);
+    for (int c = 0; c < t->channels; c += INPUT_LANES) {
+        INPUT_NAME(input_vector) left[2][4], right[2][4];
+        const float *p = t->data + c;
+        float *out = t->transformed + c;
+        INPUT_NAME(read_column)(t, p, 1, left[0]);
+        INPUT_NAME(read_column)(t, p + t->stride_w, 1, left[1]);
+        for (int64_t i = 0; i < t->count; i++) {
+            p += 2 * t->stride_w;
+            INPUT_NAME(read_column)(t, p, 1, right[0]);
+            INPUT_NAME(read_column)(t, p + t->stride_w, 1, right[1]);
+            UNROLL(4)
+            for (int k = 0; k < 4; k++) {
+                INPUT_NAME(input_vector)
+                row[4] = {left[0][k], left[1][k], right[0][k], right[1][k]};
+                INPUT_NAME(transform_4)(row, 1);
+                UNROLL(4)
+                for (int x = 0; x < 4; x++)
+                    memcpy(out + (4 * k + x) * t->position_stride, &row[x],
+                           sizeof row[x]);
+                left[0][k] = right[0][k];
+                left[1][k] = right[1][k];
+            }
+            out += t->tile_stride;
+        }
+    }
 }

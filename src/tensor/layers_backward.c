@@ -141,11 +141,29 @@ void max_pool_backward(const struct pool_shape *s, const struct view *in,
     max_windows(s, in, out, gradient, to, false);
 }
 
+/* Every voxel lies in one window of two rows and columns. */
+static void spread_halves(const struct pool_shape *s, const struct view *gradient,
+                          const struct view *to, float factor)
+{
+    for (int64_t z = 0; z < to->depth; z++)
+        for (int64_t y = 0; y < to->height; y++)
+            for (int64_t x = 0; x < gradient->width; x++) {
+                const float *g = at(gradient, z / s->kernel[0], y / 2, x);
+                float *restrict t = at(to, z, y, 2 * x), *restrict u = t + to->stride_w;
+                for (int c = 0; c < to->channels; c++)
+                    t[c] = u[c] = g[c] * factor;
+            }
+}
+
 void average_pool_backward(const struct pool_shape *s, const struct view *gradient,
                            const struct view *to)
 {
     const float factor =
         1.0f / (float)((int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2]);
+    if (s->kernel[1] == 2 && s->kernel[2] == 2 && tiles_exactly(s, to, gradient)) {
+        spread_halves(s, gradient, to, factor);
+        return;
+    }
     view_clear(to);
     for (int64_t z = 0; z < gradient->depth; z++)
         for (int64_t y = 0; y < gradient->height; y++)

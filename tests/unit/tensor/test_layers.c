@@ -82,9 +82,16 @@ static void draw_size(int64_t size[3], bool flat)
         size[i] = i == 0 && flat ? 1 : 1 + draw(9);
 }
 
-/* A random window that fits the size. */
+/* A random window that fits the size; one in four halves the map, as in U-Nets. */
 static void draw_pool(struct pool_shape *s, const int64_t size[3], int64_t out[3])
 {
+    if (draw(4) == 0 && size[1] > 1 && size[2] > 1) {
+        const int depth = size[0] > 1 ? 2 : 1;
+        *s = (struct pool_shape){{depth, 2, 2}, {depth, 2, 2}, {0, 0, 0}};
+        for (int i = 0; i < 3; i++)
+            out[i] = size[i] / s->kernel[i];
+        return;
+    }
     for (int i = 0; i < 3; i++) {
         do {
             s->kernel[i] = 1 + (int)draw(4);

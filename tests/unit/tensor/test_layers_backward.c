@@ -153,7 +153,16 @@ static void draw_size(int64_t size[3])
 static void draw_pool(struct problem *p)
 {
     draw_size(p->in);
+    const bool halves = draw(1, 4) == 1; /* as in U-Nets */
     for (int i = 0; i < 3; i++) {
+        if (halves) {
+            const int half = i > 0 || draw(1, 2) == 1 ? 2 : 1;
+            p->in[i] += p->in[i] % half;
+            p->pool.kernel[i] = p->pool.stride[i] = half;
+            p->pool.pad[i] = 0;
+            p->out[i] = p->in[i] / half;
+            continue;
+        }
         do {
             p->pool.kernel[i] = draw(1, 3);
             p->pool.stride[i] = draw(1, 3);
