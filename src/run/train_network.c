@@ -9,6 +9,7 @@
 #include "run/protocol.h"
 #include "run/stage_setup.h"
 #include "run/train_internal.h"
+#include "run/train_memory.h"
 
 /* ---- making it ---- */
 
@@ -47,6 +48,29 @@ static int validation_threads(const struct train_network *n)
     return threads < most ? threads : most;
 }
 
+/* How many windows of nodules a reading thread keeps: all, within half of what the
+ * training leaves of limits.memory_gb. */
+static enum status windows_to_keep(const struct train_network *n, size_t *count,
+                                   struct error *err)
+{
+    const struct train_work *w = n->work;
+    const struct example_options *o = &n->recipe.example;
+    struct train_memory m;
+    const enum status status =
+        train_memory_init(&m, w->job.settings, n->stage, w->job.isa, w->job.threads, err);
+    if (status != STATUS_OK)
+        return status;
+    const int64_t share = team_share_most(&w->team.team, n->recipe.batch);
+    const double spare = w->job.settings->limits.memory_gb * 1e9 - (double)m.fixed_bytes -
+                         (double)(share * m.sample_bytes);
+    const double window =
+        (double)(o->window[0] * o->window[1] * o->window[2]) * (double)sizeof(int16_t);
+    const double most = spare / 2 / window / train_readers(w->job.threads);
+    const double nodules = (double)n->training_pool.counts[LIST_NODULE];
+    *count = most < 0 ? 0 : (size_t)(most < nodules ? most : nodules);
+    return STATUS_OK;
+}
+
 static enum status make_loaders(struct train_network *n, struct error *err)
 {
     enum status status;
@@ -64,6 +88,7 @@ static enum status make_loaders(struct train_network *n, struct error *err)
         .threads = train_readers(w->job.threads),
         .samples = (int)team_share_most(&w->team.team, n->recipe.batch),
         .deadline_s = s->limits.deadline_s};
+    TRY(windows_to_keep(n, &o.example.keep, err));
     TRY(loader_new(&o, &n->loader, err));
     o.example = n->still;
     o.pool = &n->validation_pool;

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/random.h"
 #include "stage/crop.h"
+#include "train/kept_crops.h"
 #include "train/noise.h"
 #include "train/resample.h"
 
@@ -16,6 +17,7 @@ struct example_maker {
     struct example_options options;
     struct crop_reader *reader;
     struct resampler *resampler;
+    struct kept_crops *kept;
     float *box;            /* what the window covers of the volume */
     uint8_t *labels;       /* of that */
     float *window;         /* the same, continued beyond the volume */
@@ -54,6 +56,7 @@ enum status example_maker_new(const struct example_options *o, struct example_ma
     m->options = *o;
     TRY(crop_reader_new(&m->reader, err));
     TRY(resampler_new(o->crop, &m->resampler, err));
+    TRY(kept_crops_new(o->keep, window, &m->kept, err));
     TRY(memory_new(window, sizeof(float), "a window", (void **)&m->box, err));
     TRY(memory_new(window, 1, "labels of a window", (void **)&m->labels, err));
     TRY(memory_new(window, sizeof(float), "a window", (void **)&m->window, err));
@@ -75,6 +78,7 @@ void example_maker_free(struct example_maker *m)
         return;
     crop_reader_free(m->reader);
     resampler_free(m->resampler);
+    kept_crops_free(m->kept);
     free(m->box);
     free(m->labels);
     free(m->window);
@@ -178,6 +182,28 @@ static struct place window_of(const struct example_maker *m,
     return w;
 }
 
+/* What the window covers of the volume, into m->box. */
+static enum status read_window(struct example_maker *m, const struct cached_scan *voxels,
+                               const struct example_item *item, const struct place *w,
+                               struct error *err)
+{
+    bool found = false;
+    int16_t *kept = item->again ? kept_crops_find(m->kept, &item->place, &found) : NULL;
+    if (!kept)
+        return crop_reader_read_float(m->reader, voxels, w->start, w->count, m->box, err);
+    if (!found) {
+        const enum status status =
+            crop_reader_read(m->reader, voxels, w->start, w->count, kept, err);
+        if (status != STATUS_OK)
+            return status;
+        kept_crops_add(m->kept, &item->place);
+    }
+    const int64_t count = product(w->count);
+    for (int64_t i = 0; i < count; i++)
+        m->box[i] = kept[i];
+    return STATUS_OK;
+}
+
 static bool reaches_beyond(const struct place *w)
 {
     return w->window[0] > w->count[0] || w->window[1] > w->count[1] ||
@@ -271,7 +297,7 @@ enum status example_make(struct example_maker *m, const struct example_scan *s,
     int64_t offset[AXES];
 
     draw_offset(o, &w, item, offset);
-    TRY(crop_reader_read_float(m->reader, s->voxels, w.start, w.count, m->box, err));
+    TRY(read_window(m, s->voxels, item, &w, err));
     cut(m, &w, offset, extend(m, &w, m->box), o->augment ? m->crop : input);
     if (o->augment) {
         augment_draw(&o->augmentation, o->seed, item->epoch, item->sample, &t);

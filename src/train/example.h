@@ -35,6 +35,7 @@ struct example_options {
                      else windows start as those of the book */
     bool book;    /* boxes wrap around as the book's do */
     uint64_t seed;
+    size_t keep; /* windows of items that come again, which a maker keeps in memory */
 };
 
 /* Floats of an input and of a target (0 for TARGET_NONE). */
@@ -45,6 +46,7 @@ struct example_item {
     struct pool_place place;
     uint64_t epoch, sample; /* what it is augmented by */
     int label;              /* handed through */
+    bool again;             /* the place comes again often: its window is worth keeping */
 };
 
 /* A scan with what its targets are made of. Borrowed by example_make. */

@@ -107,7 +107,8 @@ static struct example_item item_of(const struct trainer *t, int64_t n)
         .epoch = t->sampler.epoch,
         .sample = (uint64_t)n,
         .label = s.list == LIST_MALIGNANT ||
-                 (s.list == LIST_NODULE && t->o.sampler.scheme != SAMPLER_MALIGNANCY)};
+                 (s.list == LIST_NODULE && t->o.sampler.scheme != SAMPLER_MALIGNANCY),
+        .again = s.list != LIST_NON_NODULE && s.list != LIST_HARD};
 }
 
 /* Samples [first, first + count) of the epoch make up a step. */

@@ -92,7 +92,8 @@ static void items_make(const struct set *s, uint64_t first, struct example_item 
             .place = s->pool.places[LIST_NODULE][(first + i) % (2 * SCANS)],
             .epoch = 3,
             .sample = first + i,
-            .label = (int)(i % 2)};
+            .label = (int)(i % 2),
+            .again = i % 4 != 3};
 }
 
 /* The window around a place of a scan: no part of it lies outside a volume that the crop
@@ -223,7 +224,8 @@ static void targets_belong_to_their_voxels(void **state)
     set_release(&s);
 }
 
-static void the_same_examples_come_from_any_number_of_threads(void **state)
+static void
+the_same_examples_come_from_any_number_of_threads_and_kept_windows(void **state)
 {
     (void)state;
     enum { BATCHES = 5 };
@@ -236,6 +238,7 @@ static void the_same_examples_come_from_any_number_of_threads(void **state)
         struct loader_batch b;
         struct example_item items[SAMPLES];
         o.threads = run ? 3 : 1;
+        o.example.keep = run ? SCANS : 0; /* of twice as many places */
         ok(loader_new(&o, &l, &err));
         for (int n = 0; n < BATCHES + 1; n++) {
             if (n < BATCHES) {
@@ -429,8 +432,9 @@ int main(void)
             temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(targets_belong_to_their_voxels,
                                         temporary_folder_make, temporary_folder_remove),
-        cmocka_unit_test_setup_teardown(the_same_examples_come_from_any_number_of_threads,
-                                        temporary_folder_make, temporary_folder_remove),
+        cmocka_unit_test_setup_teardown(
+            the_same_examples_come_from_any_number_of_threads_and_kept_windows,
+            temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(a_scan_that_is_gone_is_named,
                                         temporary_folder_make, temporary_folder_remove),
         cmocka_unit_test_setup_teardown(a_repaired_scan_serves_all_threads,
