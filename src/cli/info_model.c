@@ -5,6 +5,7 @@
 #include "io/tensor_file.h"
 #include "nn/model.h"
 #include "nn/network.h"
+#include "nn/training.h"
 #include "tensor/isa.h"
 
 /* The size to plan or to show shapes for: as asked for, else the network's crop, else a
@@ -43,6 +44,38 @@ static enum status print_plan(const struct model *m, const struct info_options *
     return STATUS_OK;
 }
 
+/* A step on one sample, of the size asked for or that its recipe trains on. */
+static enum status print_training(const struct model *m, const struct info_options *o,
+                                  struct error *err)
+{
+    struct training_options options = {
+        .isa = isa_best(), .threads = 1, .samples = 1, .loss = loss_make(LOSS_DICE)};
+    static const int64_t plane[3] = {1, 64, 64}, patch[3] = {24, 48, 48};
+    struct training *t;
+    int64_t crop[3], size[3];
+    size_t a_sample;
+    model_crop(m, crop);
+    choose_size(o, crop, model_dimensions(m), size);
+    if (!o->size[0] && !crop[0])
+        memcpy(size, model_dimensions(m) == 2 ? plane : patch, sizeof size);
+    if (crop[0])
+        options.loss = loss_make(LOSS_CROSS_ENTROPY);
+    const enum status status = training_new(model_network(m), size, &options, &t, err);
+    if (status != STATUS_OK)
+        return status;
+    printf(
+        "\ntraining, a sample of %lld x %lld x %lld voxels: phase, layer, what, shape, "
+        "algorithm, multiply-adds, kB\n",
+        (long long)size[0], (long long)size[1], (long long)size[2]);
+    training_print(t, stdout);
+    const size_t all = training_bytes(t, &a_sample);
+    printf("%.1f million multiply-adds, %.1f MB a sample, %.1f MB beside\n",
+           (double)training_multiply_adds(t) * 1e-6, (double)a_sample * 1e-6,
+           (double)(all - a_sample) * 1e-6);
+    training_free(t);
+    return STATUS_OK;
+}
+
 static void print_tensors(const struct tensor_file *f)
 {
     for (size_t i = 0; i < f->count; i++) {
@@ -77,8 +110,10 @@ static enum status print_model(const char *path, const char *network,
     printf("network      %s, %dD, %d input channel%s, %lld parameters\n", model_name(m),
            model_dimensions(m), model_input_channels(m),
            model_input_channels(m) == 1 ? "" : "s", (long long)model_parameters(m));
-    if (o->plan)
-        status = print_plan(m, o, err);
+    if (o->plan) {
+        TRY(print_plan(m, o, err));
+        status = print_training(m, o, err);
+    }
 out:
     model_free(m);
     free(folder);

@@ -214,6 +214,11 @@ void model_free(struct model *m)
     free(m);
 }
 
+const struct network *model_network(const struct model *m)
+{
+    return &m->network;
+}
+
 const char *model_name(const struct model *m)
 {
     return m->network.name;

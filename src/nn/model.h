@@ -32,6 +32,7 @@ enum status model_open(const char *network, const char *networks, const char *we
                        struct model **out, struct error *err);
 void model_free(struct model *m);
 
+struct network;
 struct tensor_file;
 
 /* A model of weights in memory, which it takes over also when it fails. `network` is the
@@ -40,7 +41,8 @@ enum status model_make(const char *network, struct tensor_file *weights,
                        struct model **out, struct error *err);
 
 const char *model_name(const struct model *m); /* the network's */
-int model_dimensions(const struct model *m);   /* 2 or 3 */
+const struct network *model_network(const struct model *m);
+int model_dimensions(const struct model *m); /* 2 or 3 */
 int model_input_channels(const struct model *m);
 int model_divisor(const struct model *m); /* sizes must be multiples of it (pooling) */
 struct hash128 model_content(const struct model *m); /* of network and weights */

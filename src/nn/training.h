@@ -21,6 +21,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "io/tensor_file.h"
 #include "nn/losses.h"
@@ -113,5 +114,9 @@ size_t training_bytes(const struct training *t, size_t *a_sample);
 
 /* Multiply-adds of one sample, forward and backward, counted directly. */
 int64_t training_multiply_adds(const struct training *t);
+
+/* One line an operation of a step: phase (the batch meets between phases), layer, what,
+ * shape, algorithm, multiply-adds and kilobytes read and written, of one sample. */
+void training_print(const struct training *t, FILE *out);
 
 #endif

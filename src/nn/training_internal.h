@@ -94,6 +94,7 @@ struct layer_state {
     int pool_layer, peaks_room; /* NONE: it is not */
     int norm_before; /* layer that OP_NORM_CONV passes back to with this one, or NONE */
     int norm;        /* index, or NONE */
+    int64_t multiply_adds; /* forward, counted directly */
 };
 
 struct training {

@@ -202,6 +202,7 @@ static enum status make_convs(struct training *t, int layer, struct error *err)
     if (transposed || (back && !pooled && state->norm_before == NONE))
         TRY(conv_transpose_new(&transpose, wanted, t->options.isa, weights_of(t, layer),
                                &state->transpose, err));
+    state->multiply_adds = work;
     t->multiply_adds += work * (1 + back + (state->trained ? 1 : 0));
 out:
     return status;
@@ -215,9 +216,11 @@ enum status training_make_kernels(struct training *t, struct error *err)
         struct layer_state *state = &t->layers[i];
         if (l->type == LAYER_CONV || l->type == LAYER_CONV_TRANSPOSE)
             TRY(make_convs(t, i, err));
-        if (l->type == LAYER_LINEAR)
-            t->multiply_adds +=
-                3 * (int64_t)l->channels * t->shapes[l->inputs[0]].channels;
+        if (l->type == LAYER_LINEAR) {
+            state->multiply_adds =
+                (int64_t)l->channels * t->shapes[l->inputs[0]].channels;
+            t->multiply_adds += 3 * state->multiply_adds;
+        }
         if (l->type == LAYER_MAX_POOL || l->type == LAYER_AVG_POOL)
             state->pool = layer_pool_shape(l);
     }
