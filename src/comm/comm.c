@@ -39,6 +39,7 @@ enum status comm_init(struct comm *c, const char *io_driver, struct error *err)
     MPI_Comm_rank(c->mpi, &c->rank);
     MPI_Comm_size(c->mpi, &c->size);
     c->first = 0;
+    c->all_compute = false;
     if (gethostname(c->host, sizeof c->host))
         snprintf(c->host, sizeof c->host, "unknown");
     c->host[sizeof c->host - 1] = '\0';
@@ -69,14 +70,21 @@ const char *comm_library(void)
     return version;
 }
 
+void comm_group(const struct comm *c, int group, struct comm *out)
+{
+    *out = *c;
+    out->all_compute = true;
+    MPI_Comm_split(c->mpi, group < 0 ? MPI_UNDEFINED : group, c->rank, &out->mpi);
+    if (group < 0)
+        return;
+    MPI_Comm_rank(out->mpi, &out->rank);
+    MPI_Comm_size(out->mpi, &out->size);
+    out->first = c->first + c->rank - out->rank; /* groups are neighbours */
+}
+
 void comm_workers(const struct comm *c, struct comm *out)
 {
-    const bool computes = c->rank > 0 || c->size == 1;
-    *out = *c;
-    out->first = c->size > 1;
-    MPI_Comm_split(c->mpi, computes ? 0 : MPI_UNDEFINED, c->rank, &out->mpi);
-    out->rank = c->rank - out->first;
-    out->size = c->size - out->first;
+    comm_group(c, comm_computes(c) ? 0 : -1, out);
 }
 
 void comm_release(struct comm *c)

@@ -19,7 +19,9 @@ enum { COMM_HOST_BYTES = 64 };
 struct comm {
     MPI_Comm mpi;
     int rank, size;
-    int first; /* added to ranks in messages: of workers, that of the first among all */
+    int first;        /* added to ranks in messages: that of its first rank among all */
+    bool all_compute; /* rank 0 leads and works too; else it leads alone, unless it is the
+                         only rank */
     char host[COMM_HOST_BYTES];
 };
 
@@ -38,8 +40,29 @@ void comm_finish(struct comm *c);
 const char *comm_io_driver(void);
 const char *comm_library(void);
 
-/* *out = those that compute: all ranks but 0, or rank 0 where it is alone. On rank 0 of
- * several `out` has nobody in it. Collective, as is comm_release. */
+/* Whether this rank computes; the ranks that do are workers 0, 1, ... in their order. */
+static inline bool comm_computes(const struct comm *c)
+{
+    return c->rank > 0 || c->size == 1 || c->all_compute;
+}
+
+/* The rank of worker 0. */
+static inline int comm_first_worker(const struct comm *c)
+{
+    return c->size > 1 && !c->all_compute;
+}
+
+static inline int comm_worker_count(const struct comm *c)
+{
+    return c->size - comm_first_worker(c);
+}
+
+/* *out = those with the same `group` from 0 on, all of which compute; with a negative one
+ * `out` has nobody in it. Collective; comm_release is, among those in it. */
+void comm_group(const struct comm *c, int group, struct comm *out);
+
+/* *out = those that compute. On a rank that does not `out` has nobody in it. Collective,
+ * as is comm_release. */
 void comm_workers(const struct comm *c, struct comm *out);
 void comm_release(struct comm *c);
 

@@ -252,3 +252,12 @@ void settings_release(struct settings *s)
             free(*(char **)key_place(&keys[i], s));
     *s = (struct settings){0};
 }
+
+bool settings_cross_validates(const struct settings *s)
+{
+    bool any = false;
+    for (int k = 0; k < SETTINGS_SUBSETS; k++)
+        any |= s->crossval.folds[k];
+    return any && s->train.fold < 0 &&
+           (s->stages.train || s->stages.detect || s->stages.score);
+}

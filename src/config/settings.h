@@ -94,6 +94,10 @@ struct settings {
         bool non_nodules; /* among its samples */
     } train;
     struct {
+        bool folds[SETTINGS_SUBSETS]; /* none: no cross-validation */
+        int64_t groups;               /* 0: by the number of workers */
+    } crossval;
+    struct {
         double seconds;
         int64_t keep;
     } checkpoint;
@@ -167,6 +171,10 @@ enum status settings_compare(const struct settings *old, const struct settings *
 enum status settings_compare_results(const struct settings *old,
                                      const struct settings *new, char **out,
                                      struct error *err);
+
+/* Whether the job is a cross-validation: it names folds, is not cut down to one of them
+ * by train.fold, and does more than to prepare the scans. */
+bool settings_cross_validates(const struct settings *s);
 
 /* The table for people: key, type, default, range, help. */
 void settings_help(FILE *out);

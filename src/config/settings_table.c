@@ -185,6 +185,15 @@ const struct key keys[] = {
      .help = "non-nodules are sampled with the benign nodules; false: malignant against "
              "benign nodules alone"},
 
+    {"crossval.folds", KEY_SUBSETS, KEY_BINDS | KEY_EMPTY, AT(crossval.folds), "[]",
+     .help = "cross-validation: the subsets that are tested one after the other, each by "
+             "models trained without it; none: a job as any other. With train.fold only "
+             "that fold is run"},
+    {"crossval.groups", KEY_INTEGER, 0, AT(crossval.groups), "0",
+     RANGE(0, SETTINGS_SUBSETS),
+     .help = "folds that are run at the same time, the workers divided among them; 0: by "
+             "the number of workers"},
+
     {"checkpoint.seconds", KEY_NUMBER, 0, AT(checkpoint.seconds), "300", RANGE(0, 1e7),
      .help = "between checkpoints of a training; 0: after every step"},
     {"checkpoint.keep", KEY_INTEGER, 0, AT(checkpoint.keep), "2", RANGE(1, 1000),

@@ -26,6 +26,7 @@ enum key_type {
 enum key_flag {
     KEY_BINDS = 1,  /* changes results: a run is not continued with another value */
     KEY_MERGED = 2, /* only steers the merge: neither printed nor compared */
+    KEY_EMPTY = 4,  /* a list that may be empty */
 };
 
 enum { KEY_CHOICES = 8 };

@@ -94,7 +94,10 @@ static bool take_subsets(const struct key *k, const config_setting_t *setting,
                          struct settings *s)
 {
     bool chosen[SETTINGS_SUBSETS] = {false};
-    if (!is_sequence(setting))
+    const bool empty =
+        (config_setting_is_array(setting) || config_setting_is_list(setting)) &&
+        config_setting_length(setting) == 0;
+    if (!is_sequence(setting) && !(empty && k->flags & KEY_EMPTY))
         return false;
     for (int i = 0; i < config_setting_length(setting); i++) {
         const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/memory.h"
+#include "config/settings.h"
 #include "io/csv.h"
 #include "run/run_folder.h"
 
@@ -43,6 +44,8 @@ static enum status take_json(struct run_status *s, const char *path, struct erro
     s->scans = integer_of(root, "scans", 0);
     s->finished = integer_of(root, "finished", 0);
     s->quarantined = integer_of(root, "quarantined", 0);
+    s->folds = integer_of(root, "folds", 0);
+    s->folds_done = integer_of(root, "folds_done", 0);
     s->ranks = integer_of(root, "ranks", 0);
     s->pid = integer_of(root, "pid", 0);
     s->updated_unix = integer_of(root, "updated_unix", 0);
@@ -98,19 +101,24 @@ static bool is_chain(const char *folder)
     return there;
 }
 
+/* Folds that jobs of their own work on are there before a job that merges them. */
 static enum status require_job(const char *folder, struct error *err)
 {
-    char *path = NULL;
+    char *job = NULL, *folds = NULL;
+    enum status status = STATUS_OK;
     if (!file_is_folder(folder))
         return error_set(err, STATUS_JOB_FAILED, "%s: no such folder", folder);
-    enum status status = path_join(folder, "job.cfg", &path, err);
-    if (status == STATUS_OK && !file_exists(path))
+    TRY(path_join(folder, "job.cfg", &job, err));
+    TRY(path_join(folder, "folds", &folds, err));
+    if (!file_exists(job) && !file_is_folder(folds))
         status = error_set(err, STATUS_JOB_FAILED,
                            "%s: no run directory: there is no job.cfg in it%s", folder,
                            is_chain(folder) ? "; it is a chain of nights, with the runs "
                                               "latest and, at night, next"
                                             : "");
-    free(path);
+out:
+    free(job);
+    free(folds);
     return status;
 }
 
@@ -159,6 +167,46 @@ double run_status_silence(const struct run_status *s, double now_unix)
     return silence > 0 ? silence : 0;
 }
 
+/* A line a fold of a cross-validation, from the fold's own folder. */
+static void print_fold(const char *path, int fold, double now_unix, FILE *out)
+{
+    struct run_status s;
+    struct error err;
+    char age[32];
+    fprintf(out, "fold %-6d ", fold);
+    if (run_status_init(&s, path, &err) != STATUS_OK) {
+        fprintf(out, "not begun\n");
+    } else {
+        fprintf(out, "%s", s.state);
+        if (s.done)
+            fprintf(out, ", exit code %d", s.exit_code);
+        else if (s.training)
+            fprintf(out, " %s", s.training);
+        else if (!s.message && s.scans)
+            fprintf(out, " %lld of %lld scans", (long long)s.finished,
+                    (long long)s.scans);
+        if (s.message)
+            fprintf(out, ": %s", s.message);
+        clock_describe(run_status_silence(&s, now_unix), age, sizeof age);
+        if (run_status_silence(&s, now_unix) >= RUN_STATUS_STALE_S)
+            fprintf(out, "; no news for %s", age);
+        fputc('\n', out);
+    }
+    run_status_release(&s);
+}
+
+static void print_folds(const char *folder, double now_unix, FILE *out)
+{
+    for (int k = 0; k < SETTINGS_SUBSETS; k++) {
+        char *path;
+        if (asprintf(&path, "%s/folds/%d", folder, k) < 0)
+            return;
+        if (file_is_folder(path))
+            print_fold(path, k, now_unix, out);
+        free(path);
+    }
+}
+
 static void print_pace(const struct run_status *s, FILE *out)
 {
     char spent[32], left[32];
@@ -205,8 +253,13 @@ void run_status_print(const struct run_status *s, const char *folder, double now
     fprintf(out, "%s\n", s->json || s->done ? "" : ", has told nothing yet");
     if (s->message)
         fprintf(out, "message     %s\n", s->message);
+    print_folds(folder, now_unix, out);
     if (s->training) {
         print_training(s, out);
+        print_news(s, now_unix, out);
+    } else if (s->folds > 0) {
+        fprintf(out, "folds       %lld of %lld done\n", (long long)s->folds_done,
+                (long long)s->folds);
         print_news(s, now_unix, out);
     } else if (s->json) {
         fprintf(

@@ -23,7 +23,8 @@ struct run_status {
     char *message;  /* why it failed or stopped, NULL */
     char *training; /* what is trained and how far it is, NULL */
     int64_t scans, finished, quarantined;
-    double share; /* of the work, 0 to 1 */
+    int64_t folds, folds_done; /* of a cross-validation; 0 otherwise */
+    double share;              /* of the work, 0 to 1 */
     double elapsed_s, scans_per_hour;
     double remaining_s; /* below 0: not known */
     int64_t updated_unix, ranks, pid;

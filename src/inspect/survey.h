@@ -123,6 +123,10 @@ struct survey_room {
     int64_t cache_bytes, cache_free_bytes; /* at most, for all scans; -1: not known */
     double memory_gb;                      /* limits.memory_gb */
     char *refusal; /* why the job's training would be refused, NULL */
+    /* Of a cross-validation (run/crossval.c): */
+    bool folds[SETTINGS_SUBSETS];
+    int fold_count; /* 0: it is none */
+    int64_t groups; /* as asked */
     struct survey_training training[TRAIN_STAGES];
 };
 

@@ -198,6 +198,15 @@ static json_t *training(const struct survey_room *r)
     return all;
 }
 
+static json_t *folds(const struct survey_room *r)
+{
+    json_t *all = json_array();
+    for (int k = 0; k < SETTINGS_SUBSETS; k++)
+        if (r->folds[k])
+            json_array_append_new(all, json_integer(k));
+    return all;
+}
+
 enum status survey_print_json(const struct survey *v, const struct forecast *f, FILE *out,
                               struct error *err)
 {
@@ -216,6 +225,8 @@ enum status survey_print_json(const struct survey *v, const struct forecast *f, 
         json_object_set_new(root, "training_refused", text(v->room.refusal));
     if (root && f)
         json_object_set_new(root, "forecast", forecast_json(f));
+    if (root && v->room.fold_count > 0)
+        json_object_set_new(root, "folds", folds(&v->room));
     bool written = root && !json_dumpf(root, out, JSON_INDENT(1) | JSON_PRESERVE_ORDER);
     json_decref(root);
     fputc('\n', out);

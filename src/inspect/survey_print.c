@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "inspect/survey.h"
+#include "run/crossval_groups.h"
 
 enum { SHOWN = 10, BAR = 40, BYTES_TEXT = 24 };
 
@@ -305,6 +306,24 @@ static void print_training(const struct survey_room *r, FILE *out)
     }
 }
 
+static void print_folds(const struct survey *v, FILE *out)
+{
+    static const int workers[] = {1, 2, 4, 8, 16, 32};
+    const struct survey_room *r = &v->room;
+    if (r->fold_count == 0)
+        return;
+    fprintf(out, "crossval     %d folds:", r->fold_count);
+    for (int k = 0; k < SETTINGS_SUBSETS; k++)
+        if (r->folds[k])
+            fprintf(out, " %d (%lld scans)", k, (long long)v->subsets[k].scans);
+    fprintf(out, "\n             at the same time, of");
+    for (size_t i = 0; i < sizeof workers / sizeof *workers; i++)
+        fprintf(out, "%s %d worker%s: %d", i ? "," : "", workers[i],
+                workers[i] == 1 ? "" : "s",
+                crossval_groups(r->groups, r->fold_count, workers[i]));
+    fprintf(out, "\n");
+}
+
 static void print_room(const struct survey_room *r, FILE *out)
 {
     char a[BYTES_TEXT], b[BYTES_TEXT];
@@ -348,5 +367,6 @@ void survey_print(const struct survey *v, FILE *out)
         print_weights(&v->weights[i], out);
     print_room(&v->room, out);
     print_training(&v->room, out);
+    print_folds(v, out);
     print_cache_room(&v->room, out);
 }

@@ -252,6 +252,30 @@ static enum status measure_training(struct survey *v, const struct settings *s,
     return STATUS_OK;
 }
 
+/* What a cross-validation will do, and what it would be refused for. */
+static enum status measure_folds(struct survey *v, const struct settings *s,
+                                 struct error *err)
+{
+    struct survey_room *r = &v->room;
+    if (!settings_cross_validates(s))
+        return STATUS_OK;
+    memcpy(r->folds, s->crossval.folds, sizeof r->folds);
+    r->groups = s->crossval.groups;
+    for (int k = 0; k < SETTINGS_SUBSETS; k++) {
+        char text[100];
+        r->fold_count += r->folds[k];
+        if (!r->folds[k] || v->subsets[k].scans > 0 || r->refusal)
+            continue;
+        snprintf(text, sizeof text,
+                 "crossval.folds = %d: there is no scan in subset %d to find nodules in",
+                 k, k);
+        const enum status status = text_new(text, &r->refusal, err);
+        if (status != STATUS_OK)
+            return status;
+    }
+    return STATUS_OK;
+}
+
 enum status survey_measure_room(struct survey *v, const struct settings *s,
                                 struct error *err)
 {
@@ -260,6 +284,7 @@ enum status survey_measure_room(struct survey *v, const struct settings *s,
     TRY(measure_disk(v, s, err));
     TRY(measure_cache(v, s, err));
     TRY(measure_training(v, s, err));
+    TRY(measure_folds(v, s, err));
     estimate_memory(v, s);
 out:
     return status;

@@ -174,8 +174,8 @@ hid_t run_layout_access(void)
     return access;
 }
 
-static enum status make_group(const char *path, hid_t file, const char *name,
-                              struct error *err)
+enum status run_layout_group(const char *path, hid_t file, const char *name,
+                             struct error *err)
 {
     hid_t create = H5Pcreate(H5P_GROUP_CREATE);
     H5Pset_obj_track_times(create, false);
@@ -189,9 +189,9 @@ static enum status make_group(const char *path, hid_t file, const char *name,
 
 /* Makes a dataset, contiguous, its room taken now, and writes `data` unless that is NULL.
  */
-static enum status make_dataset(const char *path, hid_t file, const char *name,
-                                hid_t type, int rank, const hsize_t *extent,
-                                const void *data, struct error *err)
+enum status run_layout_dataset(const char *path, hid_t file, const char *name, hid_t type,
+                               int rank, const hsize_t *extent, const void *data,
+                               struct error *err)
 {
     enum status status = STATUS_OK;
     hid_t create = H5Pcreate(H5P_DATASET_CREATE);
@@ -216,7 +216,7 @@ static enum status make_text(const char *path, hid_t file, const char *name,
 {
     size_t bytes = strlen(text);
     hid_t type = text_type(bytes ? bytes : 1);
-    enum status status = make_dataset(path, file, name, type, 0, NULL, text, err);
+    enum status status = run_layout_dataset(path, file, name, type, 0, NULL, text, err);
     h5_close(type);
     return status;
 }
@@ -231,7 +231,7 @@ static enum status make_columns(const char *path, hid_t file,
         int rank = c->kind != RUN_TEXT && c->width > 1 ? 2 : 1;
         hid_t type = run_column_type(c, seriesuid_bytes);
         enum status status =
-            make_dataset(path, file, c->dataset, type, rank, extent, NULL, err);
+            run_layout_dataset(path, file, c->dataset, type, rank, extent, NULL, err);
         h5_close(type);
         if (status != STATUS_OK)
             return status;
@@ -255,7 +255,7 @@ static enum status make_attribute(const char *path, hid_t object, const char *na
 
 /* ---- visits ---- */
 
-static enum status visit_begin(const char *path, hid_t *file, struct error *err)
+enum status run_layout_visit(const char *path, hid_t *file, struct error *err)
 {
     h5_quiet();
     hid_t access = run_layout_access();
@@ -279,7 +279,7 @@ static enum status reserve(const char *path, struct error *err)
 }
 
 /* Ends a visit that went well up to `status`. */
-static enum status visit_end(const char *path, hid_t file, enum status status,
+enum status run_layout_leave(const char *path, hid_t file, enum status status,
                              struct error *err)
 {
     if (file >= 0 && H5Fclose(file) < 0 && status == STATUS_OK)
@@ -309,9 +309,9 @@ enum status run_layout_create(const char *path, const struct run_store_extent *e
 
     TRY(make_attribute(path, file, "format", H5T_NATIVE_INT32, 0, 0, &format, err));
     for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        TRY(make_group(path, file, groups[i], err));
+        TRY(run_layout_group(path, file, groups[i], err));
     if (extent->heatmaps)
-        TRY(make_group(path, file, RUN_HEATMAPS, err));
+        TRY(run_layout_group(path, file, RUN_HEATMAPS, err));
     TRY(make_text(path, file, "/results/configuration", configuration, err));
     TRY(make_columns(path, file, run_scan_columns, RUN_SCAN_COLUMNS, extent->scans, bytes,
                      err));
@@ -319,7 +319,7 @@ enum status run_layout_create(const char *path, const struct run_store_extent *e
                      extent->candidates, bytes, err));
     TRY(make_columns(path, file, &run_mask_column, 1, extent->mask_bytes, bytes, err));
 out:
-    return visit_end(path, file, status, err);
+    return run_layout_leave(path, file, status, err);
 }
 
 enum status run_layout_add_heatmap(const char *path, const char *seriesuid,
@@ -332,16 +332,17 @@ enum status run_layout_add_heatmap(const char *path, const char *seriesuid,
     if (strchr(seriesuid, '/'))
         return error_set(err, STATUS_STAGE_IO,
                          "%s: heatmap of %s: the name holds a slash", path, seriesuid);
-    TRY(visit_begin(path, &file, err));
+    TRY(run_layout_visit(path, &file, err));
     group = H5Gopen2(file, RUN_HEATMAPS, H5P_DEFAULT);
     if (group < 0) {
         status = h5_error(err, STATUS_STAGE_IO, path, RUN_HEATMAPS);
         goto out;
     }
-    TRY(make_dataset(path, group, seriesuid, H5T_NATIVE_FLOAT, 3, extent, NULL, err));
+    TRY(run_layout_dataset(path, group, seriesuid, H5T_NATIVE_FLOAT, 3, extent, NULL,
+                           err));
 out:
     h5_close(group);
-    return visit_end(path, file, status, err);
+    return run_layout_leave(path, file, status, err);
 }
 
 static enum status make_timing_names(const char *path, hid_t file,
@@ -374,22 +375,22 @@ enum status run_layout_add_provenance(const char *path,
     hid_t file = H5I_INVALID_HID, host = text_type(p->host_bytes);
     const hsize_t extent[2] = {p->ranks, p->timing_count};
 
-    TRY(visit_begin(path, &file, err));
+    TRY(run_layout_visit(path, &file, err));
     for (size_t i = 0; i < p->text_count; i++) {
         char name[64];
         snprintf(name, sizeof name, "/provenance/%s", p->texts[i].name);
         TRY(make_text(path, file, name, p->texts[i].text, err));
     }
-    TRY(make_dataset(path, file, "/provenance/ranks/host", host, 1, extent, p->hosts,
-                     err));
-    TRY(make_dataset(path, file, "/provenance/ranks/threads", H5T_NATIVE_INT32, 1, extent,
-                     p->threads, err));
-    TRY(make_dataset(path, file, "/provenance/ranks/peak_bytes", H5T_NATIVE_INT64, 1,
-                     extent, p->peak_bytes, err));
-    TRY(make_dataset(path, file, "/provenance/ranks/timings", H5T_NATIVE_DOUBLE, 2,
-                     extent, p->timings, err));
+    TRY(run_layout_dataset(path, file, "/provenance/ranks/host", host, 1, extent,
+                           p->hosts, err));
+    TRY(run_layout_dataset(path, file, "/provenance/ranks/threads", H5T_NATIVE_INT32, 1,
+                           extent, p->threads, err));
+    TRY(run_layout_dataset(path, file, "/provenance/ranks/peak_bytes", H5T_NATIVE_INT64,
+                           1, extent, p->peak_bytes, err));
+    TRY(run_layout_dataset(path, file, "/provenance/ranks/timings", H5T_NATIVE_DOUBLE, 2,
+                           extent, p->timings, err));
     TRY(make_timing_names(path, file, p, err));
 out:
     h5_close(host);
-    return visit_end(path, file, status, err);
+    return run_layout_leave(path, file, status, err);
 }

@@ -69,6 +69,22 @@ enum status run_layout_create(const char *path, const struct run_store_extent *e
 enum status run_layout_add_heatmap(const char *path, const char *seriesuid,
                                    const int64_t size[3], struct error *err);
 
+/* Adds the models of a cross-validation: run_layout_models.c. Errors: STATUS_STAGE_IO. */
+enum status run_layout_add_models(const char *path, int64_t scans,
+                                  const struct run_store_models *m, struct error *err);
+
+/* The parts that a visit to a file is made of; local. A visit opens the file, makes
+ * groups and datasets (their room taken now, `data` written unless it is NULL), and ends
+ * by reserving the room on the disk. */
+enum status run_layout_visit(const char *path, hid_t *file, struct error *err);
+enum status run_layout_leave(const char *path, hid_t file, enum status status,
+                             struct error *err);
+enum status run_layout_group(const char *path, hid_t file, const char *name,
+                             struct error *err);
+enum status run_layout_dataset(const char *path, hid_t file, const char *name, hid_t type,
+                               int rank, const hsize_t *extent, const void *data,
+                               struct error *err);
+
 /* What /provenance holds: texts by name, and a row a rank. */
 struct run_layout_text {
     const char *name, *text;

@@ -37,4 +37,23 @@ struct run_store_candidate {
     int8_t seen; /* 1, 0, -1 */
 };
 
+/* What a model of a cross-validation has to do with a scan, as bits. */
+enum { ROLE_TRAINED = 1, ROLE_SELECTED = 2, ROLE_TESTED = 4 };
+
+/* The models of a cross-validation: the proof that none was tested on what it had seen.
+ */
+struct run_store_model {
+    int32_t fold;
+    const char *network;           /* "segment", "classify", "malignancy" */
+    const char *initial, *content; /* of the weights that it began with, and its own: 32
+                                      hex digits, or "" */
+    int8_t isolated; /* 1: the scans named are all that it can have seen; 0: not so, or
+                        not known */
+};
+struct run_store_models {
+    struct run_store_model *rows;
+    int64_t count;
+    uint8_t *roles; /* [count][scans] */
+};
+
 #endif

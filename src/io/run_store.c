@@ -165,6 +165,19 @@ out:
     return status;
 }
 
+/* ---- models of a cross-validation ---- */
+
+enum status run_store_write_models(struct run_store *s, const struct run_store_models *m,
+                                   struct error *err)
+{
+    enum status status = shared_close(&s->shared, err);
+    if (status != STATUS_OK)
+        return status;
+    if (s->shared.rank == 0)
+        status = run_layout_add_models(s->part, s->extent.scans, m, err);
+    return ranks_agree(s->shared.comm, status, err);
+}
+
 /* ---- provenance ---- */
 
 /* The figures of all ranks, on rank 0. */

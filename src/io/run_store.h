@@ -9,6 +9,8 @@
  *                   candidate_first candidate_count mask_first mask_bytes
  *     candidates/   scan index xyz voxels diameter_mm probability malignancy seen
  *     diagnosis/    score nodules status
+ *     models/       fold network initial_weights content isolated roles: of a
+ *                   cross-validation
  *     mask/bytes    thresholded heatmaps: per scan one zlib stream a slab, bits packed,
  * see formats heatmap/SERIESUID   float32 [z][y][x], only with store.heatmaps /provenance
  * job.cfg, version, instruction set, MPI-IO component, start ranks/        host threads
@@ -63,6 +65,16 @@ enum status run_store_make_heatmap(struct run_store *s, const char *seriesuid,
 enum status run_store_write_heatmap(struct run_store *s, const char *seriesuid,
                                     int64_t first, int64_t count, const float *values,
                                     struct error *err);
+
+/* The models of a cross-validation, rank 0's, with the roles of all scans. Once, any time
+ * before commit. Collective. Errors: as above. */
+enum status run_store_write_models(struct run_store *s, const struct run_store_models *m,
+                                   struct error *err);
+
+/* The models of a cross-validation, rank 0's, with the roles of all scans. Once, any time
+ * before commit. Collective. Errors: as above. */
+enum status run_store_write_models(struct run_store *s, const struct run_store_models *m,
+                                   struct error *err);
 
 /* One rank's figures for /provenance; gathered. timing_names are the same on all ranks.
  */

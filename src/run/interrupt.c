@@ -24,6 +24,11 @@ void interrupt_install(void)
     signal(SIGXFSZ, SIG_IGN); /* a file size limit is a write error, named as such */
 }
 
+void interrupt_raise(void)
+{
+    wanted = 1;
+}
+
 bool interrupt_wanted(void)
 {
     return wanted;

@@ -11,4 +11,7 @@
 void interrupt_install(void);
 bool interrupt_wanted(void);
 
+/* As if this process had got the signal: another rank did. */
+void interrupt_raise(void);
+
 #endif

@@ -65,7 +65,7 @@ static enum status store_together(struct job *j, struct error *err)
                         j->threads, clock_seconds() - j->started, err);
 }
 
-static enum status score_together(struct job *j, struct error *err)
+enum status job_score(struct job *j, struct error *err)
 {
     const struct score_job s = {
         .comm = j->comm, .settings = j->asked, .watchdog = j->watchdog};
@@ -74,7 +74,7 @@ static enum status score_together(struct job *j, struct error *err)
 
 static enum status assemble(void *context, enum assemble_what what, struct error *err)
 {
-    return what == ASSEMBLE_SCORE ? score_together(context, err)
+    return what == ASSEMBLE_SCORE ? job_score(context, err)
                                   : store_together(context, err);
 }
 
@@ -83,6 +83,8 @@ static void still_alive(void *context)
     struct job *j = context;
     double now = clock_seconds();
     watchdog_touch(j->watchdog);
+    if (j->around)
+        progress_show(j->progress, schedule_counts(j->schedule), "assemble", false);
     if (now - j->ping_time < j->settings->limits.deadline_s / PINGS_PER_DEADLINE)
         return;
     j->ping_time = now;
@@ -124,7 +126,7 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
     if (j->asked->stages.score) {
         progress_show(j->progress, schedule_counts(j->schedule), "score", true);
         master_tell(&j->master, SAYS_ASSEMBLE, ASSEMBLE_SCORE, NULL, 0);
-        TRY(score_together(j, err));
+        TRY(job_score(j, err));
         watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
                      "writing the report");
     }
@@ -155,15 +157,14 @@ static void report(const struct job *j, int exit_code)
     log_info("%s: %lld scans, %lld quarantined, %lld done by an earlier start, %s",
              j->folder.path, (long long)c.scans, (long long)c.quarantined,
              (long long)ledger_restored(j->ledger), spent);
-    if (j->settings->stages.prepare)
+    if (j->settings->stages.prepare && j->ledger)
         report_cache(j);
     if (exit_code == EXIT_QUARANTINED)
         log_info("quarantine.csv names what was left out and why");
 }
 
-/* The last word of a job, of rank 0. */
-static int conclude(struct job *j, enum status status, int exit_code,
-                    const struct error *err)
+int job_conclude(struct job *j, enum status status, int exit_code,
+                 const struct error *err)
 {
     const char *state = "done";
     if (status != STATUS_OK) {
@@ -180,7 +181,7 @@ static int conclude(struct job *j, enum status status, int exit_code,
     struct schedule_counts none = {0};
     progress_end(j->progress, j->schedule ? schedule_counts(j->schedule) : none, state,
                  exit_code, status == STATUS_OK ? NULL : err->message);
-    if (status == STATUS_OK)
+    if (status == STATUS_OK && j->schedule)
         report(j, exit_code);
     return exit_code;
 }
@@ -190,12 +191,12 @@ static int lead(struct job *j, bool last)
 {
     struct error err;
     int exit_code = JOB_GO_ON;
-    bool alone = j->comm->size == 1;
-    enum status status = master_run(&j->master, alone ? j->detector : NULL, &err);
+    struct detector *own = comm_computes(j->comm) ? j->detector : NULL;
+    enum status status = master_run(&j->master, own, &err);
     if (status == STATUS_OK && last)
         status = finish(j, &exit_code, &err);
     if (status != STATUS_OK || last)
-        exit_code = conclude(j, status, exit_code, &err);
+        exit_code = job_conclude(j, status, exit_code, &err);
     master_tell(&j->master, SAYS_QUIT, exit_code, NULL, 0);
     return exit_code;
 }
@@ -216,7 +217,7 @@ static int serve(struct job *j)
 int job_give_up(struct job *j, enum status status, const struct error *err)
 {
     if (job_is_master(j) && j->claimed)
-        return conclude(j, status, 0, err);
+        return job_conclude(j, status, 0, err);
     if (job_is_master(j))
         log_error("%s", err->message);
     return status_exit_code(status);
@@ -340,7 +341,7 @@ static int train(struct job *j)
         status = finish_training(j, &exit_code, &err);
         if (status != STATUS_OK)
             return job_give_up(j, status, &err);
-        return job_is_master(j) ? conclude(j, status, exit_code, &err) : exit_code;
+        return job_is_master(j) ? job_conclude(j, status, exit_code, &err) : exit_code;
     }
     job_close_sweep(j);
     if (job_is_master(j) && j->asked->train.fold >= 0)
@@ -360,11 +361,16 @@ static int go_on_from_done(struct job *j)
         log_info("%s is done already", j->folder.path);
     enum status status = STATUS_OK;
     if (j->asked->stages.score)
-        status = score_together(j, &err);
+        status = job_score(j, &err);
     if (status == STATUS_OK && job_is_master(j))
-        status = show(j, touch, &err);
+        status = job_show(j, &err);
     status = comm_agree(j->comm, status, &err);
     return status == STATUS_OK ? exit_code : job_give_up(j, status, &err);
+}
+
+enum status job_show(struct job *j, struct error *err)
+{
+    return show(j, touch, err);
 }
 
 static void job_release(struct job *j)
@@ -379,7 +385,51 @@ static void job_release(struct job *j)
         run_folder_release(&j->folder);
     else
         free(j->folder.heatmaps);
-    watchdog_stop(j->watchdog);
+    if (!j->around)
+        watchdog_stop(j->watchdog);
+}
+
+/* The watchdog of the process, and all that is done before any work. */
+static enum status begin(struct job *j, bool *done, struct error *err)
+{
+    enum status status = STATUS_OK;
+    if (j->around)
+        j->watchdog = j->around->watchdog;
+    else
+        status = watchdog_start(expired, (void *)(uintptr_t)j->comm, &j->watchdog, err);
+    TRY(comm_agree(j->comm, status, err));
+    TRY(job_begin(j, done, err));
+out:
+    return status;
+}
+
+static int run(struct job *j)
+{
+    struct error err;
+    int exit_code;
+    bool done = false;
+
+    j->started = clock_seconds();
+    j->started_unix = (double)time(NULL);
+    j->folder.lock = -1;
+    interrupt_install();
+    enum status status = begin(j, &done, &err);
+    if (status != STATUS_OK) {
+        if (job_is_master(j))
+            log_error("%s", err.message);
+        exit_code = status_exit_code(status);
+    } else if (done) {
+        exit_code = go_on_from_done(j);
+    } else if (settings_cross_validates(j->asked)) {
+        exit_code = job_cross_validate(j);
+    } else if (j->asked->stages.train) {
+        exit_code = train(j);
+    } else {
+        const struct settings *s = j->asked;
+        exit_code = job_sweep(j, s->stages.prepare, s->stages.detect, true);
+    }
+    job_release(j);
+    return exit_code;
 }
 
 int job_run(const struct comm *c, const struct settings *s, job_report *page)
@@ -390,33 +440,16 @@ int job_run(const struct comm *c, const struct settings *s, job_report *page)
 int job_run_hooked(const struct comm *c, const struct settings *s, job_report *page,
                    const struct job_hooks *hooks)
 {
-    struct job j = {.comm = c,
-                    .asked = s,
-                    .page = page,
-                    .hooks = hooks,
-                    .started = clock_seconds(),
-                    .started_unix = (double)time(NULL)};
-    struct error err;
-    int exit_code;
-    bool done = false;
+    struct job j = {.comm = c, .asked = s, .page = page, .hooks = hooks};
+    return run(&j);
+}
 
-    j.folder.lock = -1;
-    interrupt_install();
-    enum status status = watchdog_start(expired, (void *)(uintptr_t)c, &j.watchdog, &err);
-    status = comm_agree(c, status, &err);
-    if (status == STATUS_OK)
-        status = job_begin(&j, &done, &err);
-    if (status != STATUS_OK) {
-        if (job_is_master(&j))
-            log_error("%s", err.message);
-        exit_code = status_exit_code(status);
-    } else if (done) {
-        exit_code = go_on_from_done(&j);
-    } else if (s->stages.train) {
-        exit_code = train(&j);
-    } else {
-        exit_code = job_sweep(&j, s->stages.prepare, s->stages.detect, true);
-    }
-    job_release(&j);
+int job_run_within(const struct comm *c, const struct settings *s,
+                   const struct job_around *around)
+{
+    struct job j = {.comm = c, .asked = s, .page = around->page, .around = around};
+    const int exit_code = run(&j);
+    for (int t = 0; t < TIMING_COUNT; t++)
+        around->timings[t] += j.timings[t];
     return exit_code;
 }

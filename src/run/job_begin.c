@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "run/crossval_groups.h"
 #include "run/job_internal.h"
 #include "run/protocol.h"
 #include "run/score_stage.h"
@@ -54,24 +55,38 @@ static enum status check_stored(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
+/* A cross-validation runs all of each fold, or merges what others have run. */
+static enum status check_cross_validation(const struct settings *s, struct error *err)
+{
+    if (s->stages.train != s->stages.detect)
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "stages: a cross-validation (crossval.folds) needs \"train\" and "
+            "\"detect\" together; without both it merges folds that are done");
+    return STATUS_OK;
+}
+
 static enum status check_settings(const struct settings *s, struct error *err)
 {
     enum status status = STATUS_OK;
+    const bool crosses = settings_cross_validates(s);
     if (s->stages.score)
         TRY(score_stage_check(s, err));
     if (run_folder_looks_back(s))
         return check_stored(s, err);
-    if (s->stages.score && !s->stages.detect)
+    if (crosses)
+        TRY(check_cross_validation(s, err));
+    if (s->stages.score && !s->stages.detect && !crosses)
         return error_set(err, STATUS_JOB_CONFIG,
                          "stages: \"score\" needs \"detect\" beside \"%s\"; alone it "
                          "scores a run that is done",
                          s->stages.train ? "train" : "prepare");
-    if (s->stages.report && !s->stages.detect && !s->stages.train)
+    if (s->stages.report && !s->stages.detect && !s->stages.train && !crosses)
         return error_set(
             err, STATUS_JOB_CONFIG,
             "stages: \"report\" has nothing to show of \"prepare\"; alone it "
             "shows a run that is done");
-    if (!s->stages.detect && !s->stages.prepare && !s->stages.train)
+    if (!s->stages.detect && !s->stages.prepare && !s->stages.train && !crosses)
         return error_set(err, STATUS_JOB_CONFIG, "stages: there is nothing to do");
     if (!s->dataset.root[0] == !s->dataset.scan[0])
         return error_set(err, STATUS_JOB_CONFIG,
@@ -98,26 +113,42 @@ static enum status open_dataset(struct job *j, struct error *err)
     return dataset_init(&j->dataset, s->dataset.root, s->dataset.subsets, err);
 }
 
-/* A job that trains for a fold finds nodules in its test subset alone. */
-static enum status check_fold(const struct job *j, struct error *err)
+static enum status check_fold(const struct job *j, const char *key, int64_t fold,
+                              struct error *err)
 {
-    const int64_t fold = j->asked->train.fold;
-    if (!j->asked->stages.train || !j->asked->stages.detect || fold < 0)
-        return STATUS_OK;
     for (size_t i = 0; i < j->dataset.count; i++)
         if (j->dataset.scans[i].subset == fold)
             return STATUS_OK;
-    return error_set(
-        err, STATUS_JOB_CONFIG,
-        "train.fold = %lld: %s has no scan in subset %lld to find nodules in",
-        (long long)fold, j->asked->dataset.root, (long long)fold);
+    return error_set(err, STATUS_JOB_CONFIG,
+                     "%s = %lld: %s has no scan in subset %lld to find nodules in", key,
+                     (long long)fold, j->asked->dataset.root, (long long)fold);
+}
+
+/* A job that trains for a fold finds nodules in its test subset alone. */
+static enum status check_folds(const struct job *j, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const struct settings *s = j->asked;
+    if (settings_cross_validates(s) && !j->dataset.has_subsets)
+        return error_set(err, STATUS_JOB_CONFIG,
+                         "crossval.folds: %s has no subsets to divide it by",
+                         s->dataset.root);
+    if (settings_cross_validates(s)) {
+        for (int k = 0; k < SETTINGS_SUBSETS; k++)
+            if (s->crossval.folds[k])
+                TRY(check_fold(j, "crossval.folds", k, err));
+    } else if (s->stages.train && s->stages.detect && s->train.fold >= 0) {
+        TRY(check_fold(j, "train.fold", s->train.fold, err));
+    }
+out:
+    return status;
 }
 
 static enum status make_schedule(struct job *j, struct error *err)
 {
     enum status status = STATUS_OK;
     struct schedule_scan *scans = NULL;
-    int workers = j->comm->size > 1 ? j->comm->size - 1 : 1;
+    int workers = comm_worker_count(j->comm);
     TRY(memory_new(j->dataset.count, sizeof *scans, "schedule", (void **)&scans, err));
     for (size_t i = 0; i < j->dataset.count; i++)
         scans[i] = (struct schedule_scan){j->dataset.scans[i].subset,
@@ -180,6 +211,8 @@ static enum status make_progress(struct job *j, struct error *err)
         return status;
     status = progress_new(path, j->comm->host, j->comm->size, &j->progress, err);
     free(path);
+    if (status == STATUS_OK && j->around && j->around->tell)
+        progress_listen(j->progress, j->around->tell, j->around->context);
     return status;
 }
 
@@ -192,7 +225,7 @@ static enum status begin_master(struct job *j, struct error *err)
     if (j->folder.done)
         return STATUS_OK;
     TRY(open_dataset(j, err));
-    TRY(check_fold(j, err));
+    TRY(check_folds(j, err));
     if (j->hooks)
         TRY(j->hooks->choose(j->hooks->context, &j->dataset, err));
     j->folder.keeps_journal = j->hooks != NULL;
@@ -204,11 +237,11 @@ out:
 static enum status open_master(struct job *j, struct error *err)
 {
     enum status status = STATUS_OK;
-    bool alone = j->comm->size == 1;
+    const bool computes = comm_computes(j->comm);
     TRY(make_schedule(j, err));
     TRY(detector_new(j->settings, j->isa, j->threads, j->folder.heatmaps,
-                     alone ? master_poll : NULL, alone ? &j->master : NULL, &j->detector,
-                     err));
+                     computes ? master_poll : NULL, computes ? &j->master : NULL,
+                     &j->detector, err));
     if (!j->claimed)
         TRY(run_folder_claim(&j->folder, j->asked, err));
     j->claimed = true;
@@ -267,7 +300,11 @@ static enum status agree_on_machine(struct job *j, struct error *err)
     enum status status = STATUS_OK;
     char *text = NULL;
     size_t bytes;
-    bool computes = j->comm->rank > 0 || j->comm->size == 1;
+    if (j->around) {
+        j->isa = j->around->isa;
+        j->threads = j->around->threads;
+        return STATUS_OK;
+    }
     status = settings_print(j->settings, &text, &bytes, err);
     if (status == STATUS_OK)
         status = isa_parse(j->settings->compute.isa, &j->isa, err);
@@ -279,12 +316,24 @@ static enum status agree_on_machine(struct job *j, struct error *err)
             "must be the same everywhere"));
     j->isa = (enum isa)comm_lowest(j->comm, (int)j->isa);
     isa_use(j->isa);
-    j->threads = comm_threads(j->comm, computes);
+    j->threads = comm_threads(j->comm, comm_computes(j->comm));
     if (j->settings->compute.threads > 0)
         j->threads = (int)j->settings->compute.threads;
 out:
     free(text);
     return status;
+}
+
+/* Those that have a share of a batch, at least. */
+static int sharing_workers(const struct job *j)
+{
+    const int workers = comm_worker_count(j->comm);
+    if (!settings_cross_validates(j->asked))
+        return workers;
+    int folds = 0;
+    for (int k = 0; k < SETTINGS_SUBSETS; k++)
+        folds += j->asked->crossval.folds[k];
+    return workers / crossval_groups(j->asked->crossval.groups, folds, workers);
 }
 
 enum status job_begin(struct job *j, bool *done, struct error *err)
@@ -302,9 +351,9 @@ enum status job_begin(struct job *j, bool *done, struct error *err)
     uint8_t ended = job_is_master(j) && j->folder.done;
     comm_share(j->comm, &ended, sizeof ended);
     *done = ended;
-    if (!ended && j->asked->stages.train && (j->comm->rank > 0 || j->comm->size == 1))
-        status = train_memory_check(j->asked, j->isa, j->threads,
-                                    j->comm->size > 1 ? j->comm->size - 1 : 1, err);
+    if (!ended && j->asked->stages.train && comm_computes(j->comm))
+        status =
+            train_memory_check(j->asked, j->isa, j->threads, sharing_workers(j), err);
     TRY(comm_agree(j->comm, status, err));
 out:
     watchdog_disarm(j->watchdog);

@@ -16,8 +16,22 @@
 #include "run/train_stage.h"
 #include "run/worker.h"
 
+/* What a job that is part of another one takes from that: machines have been agreed on.
+ */
+struct job_around {
+    struct watchdog *watchdog;
+    enum isa isa;
+    int threads;
+    /* On rank 0: hears where the job stands, often. */
+    void (*tell)(void *context, const char *line);
+    void *context;
+    double *timings; /* TIMING_COUNT seconds, added to */
+    job_report *page;
+};
+
 struct job {
     const struct comm *comm;
+    const struct job_around *around; /* NULL: a job of its own */
     const struct settings *asked;    /* all of the job */
     struct settings now;             /* the same with the stages of the sweep under way;
                                         its texts are borrowed but for `weights` */
@@ -49,6 +63,24 @@ static inline bool job_is_master(const struct job *j)
 {
     return j->comm->rank == 0;
 }
+
+/* Runs a job within another one, on its communicator; collective as job_run. */
+int job_run_within(const struct comm *c, const struct settings *s,
+                   const struct job_around *around);
+
+/* The folds of a cross-validation, their merge and score, on all ranks of a job that has
+ * begun: crossval.c. Returns the exit code. Collective. */
+int job_cross_validate(struct job *j);
+
+/* Scores what the job found. Collective. */
+enum status job_score(struct job *j, struct error *err);
+
+/* The page of the run, where it is asked for. Rank 0 only. */
+enum status job_show(struct job *j, struct error *err);
+
+/* The last word of a job, of rank 0. Returns the exit code. */
+int job_conclude(struct job *j, enum status status, int exit_code,
+                 const struct error *err);
 
 /* Before any work: machines, settings, run directory, scans. *done: an earlier start
  * finished the run. Collective. */

@@ -1,7 +1,7 @@
 /*
  * One loop: take a message, enter what it brings, give the sender its next task, and give
  * tasks to workers who found none earlier. Workers are numbered from 0; worker w is rank
- * w + 1.
+ * w + 1, or rank w where the master is worker 0 and works between the messages.
  *
  *   worker:  IDLE ──order──> BUSY ──done, failed, given up──> IDLE
  *
@@ -31,12 +31,14 @@ struct peer {
 struct loop {
     struct master *m;
     struct peer *peers;
+    int first; /* rank of worker 0 */
     int count, busy;
     enum status stopping; /* why; STATUS_OK while going on */
     struct error reason;
     double synced, watched;
-    double taken; /* when the last message came */
-    bool dense;   /* soon after the one before */
+    double taken;         /* when the last message came */
+    bool dense;           /* soon after the one before */
+    const char *own_scan; /* that the master works on itself; NULL: none */
 };
 
 void master_tell(const struct master *m, int kind, int part, const void *payload,
@@ -164,8 +166,9 @@ static void send_order(struct loop *l, int worker, const struct task *t)
         return;
     }
     watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
-                 "sending a task of scan %s to rank %d", order.seriesuid, worker + 1);
-    message_send(m->comm, worker + 1, &message);
+                 "sending a task of scan %s to rank %d", order.seriesuid,
+                 l->first + worker);
+    message_send(m->comm, l->first + worker, &message);
     watchdog_disarm(m->watchdog);
     free(message.payload);
     struct peer *p = &l->peers[worker];
@@ -196,7 +199,7 @@ static void give_tasks(struct loop *l, int sender)
 
 static void handle(struct loop *l, const struct message *message)
 {
-    int worker = message->peer - 1;
+    int worker = message->peer - l->first;
     struct peer *p = &l->peers[worker];
     struct task task = p->task;
     p->heard = clock_seconds();
@@ -238,26 +241,26 @@ static void watch_workers(struct loop *l)
 {
     const struct master *m = l->m;
     double now = clock_seconds(), deadline = m->settings->limits.deadline_s;
-    for (int w = 0; w < l->count; w++) {
+    for (int w = 1 - l->first; w < l->count; w++) { /* all but the master */
         struct peer *p = &l->peers[w];
         struct message message = {.kind = SAYS_PING};
         if (p->busy && l->stopping && !p->told_to_stop) {
             message.kind = SAYS_STOP;
             p->told_to_stop = true;
-            message_send(m->comm, w + 1, &message);
+            message_send(m->comm, l->first + w, &message);
         }
         if ((p->busy || !p->ready) && now - p->heard > deadline * PATIENCE_DEADLINES) {
             log_error(
                 "rank %d has not been heard of for %.0f s%s%s: the job ends; the same "
                 "command goes on from what is done",
-                w + 1, now - p->heard, p->busy ? ", at work on scan " : "",
+                l->first + w, now - p->heard, p->busy ? ", at work on scan " : "",
                 p->busy ? m->dataset->scans[p->task.scan].seriesuid : "");
             ledger_sync(m->ledger, NULL);
             comm_abort(1);
         }
         if (!p->busy && now - p->pinged > deadline / PINGS_PER_DEADLINE) {
             p->pinged = now;
-            message_send(m->comm, w + 1, &message);
+            message_send(m->comm, l->first + w, &message);
         }
     }
 }
@@ -292,6 +295,69 @@ static void note_arrival(struct loop *l)
     l->taken = now;
 }
 
+static bool hear(struct loop *l)
+{
+    struct message message;
+    if (!message_take(l->m->comm, MPI_ANY_SOURCE, &message))
+        return false;
+    note_arrival(l);
+    handle(l, &message);
+    free(message.payload);
+    give_tasks(l, message.peer - l->first);
+    return true;
+}
+
+/* --- the master's own tasks --- */
+
+static void arm_own(const struct loop *l)
+{
+    const struct master *m = l->m;
+    watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "working on scan %s", l->own_scan);
+}
+
+static void do_own(struct loop *l, struct detector *detector, const struct task *t)
+{
+    struct master *m = l->m;
+    struct order order;
+    struct error err = {0};
+    void *needed = NULL, *made = NULL;
+    size_t bytes;
+    const char *stage = "load";
+    if (ledger_order(m->ledger, t, &order, &needed, &err) != STATUS_OK) {
+        stop(l, &err);
+    } else {
+        l->own_scan = order.seriesuid;
+        arm_own(l);
+        enum status status = detector_do(detector, &order, &made, &bytes, &stage, &err);
+        watchdog_disarm(m->watchdog);
+        if (status == STATUS_OK)
+            enter(l, t, made, bytes);
+        else if (status != STATUS_JOB_INTERRUPTED)
+            fail(l, t, stage, &err);
+    }
+    schedule_release(m->schedule, 0);
+    free(needed);
+    free(made);
+}
+
+enum status master_poll(void *context)
+{
+    struct master *m = context;
+    struct loop *l = m->loop;
+    watchdog_touch(m->watchdog);
+    progress_show(m->progress, schedule_counts(m->schedule), at_work(m), false);
+    if (!l)
+        return interrupt_wanted() ? STATUS_JOB_INTERRUPTED : STATUS_OK;
+    while (hear(l))
+        ;
+    keep_watch(l, false);
+    arm_own(l); /* sending disarmed it */
+    return l->stopping ? STATUS_JOB_INTERRUPTED : STATUS_OK;
+}
+
+/* --- a master with workers --- */
+
 /* Between two looks. While messages come one upon the other the next is there sooner than
  * a sleep would end: the core is only offered to others. Else it sleeps, longer and
  * longer. */
@@ -305,69 +371,46 @@ static double wait_a_little(const struct loop *l, double pause)
     return pause * 2 < MASTER_SLEEP_LONGEST ? pause * 2 : MASTER_SLEEP_LONGEST;
 }
 
-static enum status lead(struct loop *l, struct error *err)
+/* Whether there was a task for the master itself. */
+static bool work_too(struct loop *l, struct detector *detector)
+{
+    struct task task;
+    if (!detector || l->stopping || !schedule_next(l->m->schedule, 0, &task))
+        return false;
+    do_own(l, detector, &task);
+    give_tasks(l, 0);
+    return true;
+}
+
+static enum status lead(struct loop *l, struct detector *detector, struct error *err)
 {
     struct master *m = l->m;
     enum status status = STATUS_OK;
     double pause = sleep_shortest;
-    l->count = m->comm->size - 1;
+    l->first = comm_first_worker(m->comm);
+    l->count = comm_worker_count(m->comm);
     TRY(memory_new((size_t)l->count, sizeof *l->peers, "workers", (void **)&l->peers,
                    err));
+    m->loop = l;
     l->watched = clock_seconds();
     for (int w = 0; w < l->count; w++)
         l->peers[w].heard = l->peers[w].pinged = l->watched;
 
     while (l->busy > 0 || (!l->stopping && !schedule_is_finished(m->schedule))) {
-        struct message message;
-        bool taken = message_take(m->comm, MPI_ANY_SOURCE, &message);
-        if (taken) {
-            note_arrival(l);
-            handle(l, &message);
-            free(message.payload);
-            give_tasks(l, message.peer - 1);
-        }
+        const bool taken = hear(l);
         keep_watch(l, !taken && !l->dense);
-        pause = taken ? sleep_shortest : wait_a_little(l, pause);
+        if (taken || work_too(l, detector))
+            pause = sleep_shortest;
+        else
+            pause = wait_a_little(l, pause);
     }
 out:
+    m->loop = NULL;
     free(l->peers);
     return status;
 }
 
 /* --- a master alone --- */
-
-enum status master_poll(void *context)
-{
-    struct master *m = context;
-    watchdog_touch(m->watchdog);
-    progress_show(m->progress, schedule_counts(m->schedule), at_work(m), false);
-    return interrupt_wanted() ? STATUS_JOB_INTERRUPTED : STATUS_OK;
-}
-
-static void do_alone(struct loop *l, struct detector *detector, const struct task *t)
-{
-    struct master *m = l->m;
-    struct order order;
-    struct error err = {0};
-    void *needed = NULL, *made = NULL;
-    size_t bytes;
-    const char *stage = "load";
-    if (ledger_order(m->ledger, t, &order, &needed, &err) != STATUS_OK) {
-        stop(l, &err);
-    } else {
-        watchdog_arm(m->watchdog, m->settings->limits.deadline_s * PATIENCE_DEADLINES,
-                     "working on scan %s", order.seriesuid);
-        enum status status = detector_do(detector, &order, &made, &bytes, &stage, &err);
-        watchdog_disarm(m->watchdog);
-        if (status == STATUS_OK)
-            enter(l, t, made, bytes);
-        else if (status != STATUS_JOB_INTERRUPTED)
-            fail(l, t, stage, &err);
-    }
-    schedule_release(m->schedule, 0);
-    free(needed);
-    free(made);
-}
 
 static void work_alone(struct loop *l, struct detector *detector)
 {
@@ -377,7 +420,7 @@ static void work_alone(struct loop *l, struct detector *detector)
         if (l->stopping)
             break;
         CHECK(schedule_next(l->m->schedule, 0, &task));
-        do_alone(l, detector, &task);
+        do_own(l, detector, &task);
         sync_now_and_then(l);
     }
 }
@@ -388,10 +431,10 @@ enum status master_run(struct master *m, struct detector *detector, struct error
     enum status status = STATUS_OK;
     progress_show(m->progress, schedule_counts(m->schedule), at_work(m), false);
     hold_quarantine(&l); /* what the data set left out before any work */
-    if (detector)
+    if (m->comm->size == 1)
         work_alone(&l, detector);
     else
-        TRY(lead(&l, err));
+        TRY(lead(&l, detector, err));
     TRY(ledger_sync(m->ledger, err));
     if (l.stopping) {
         *err = l.reason;

@@ -18,6 +18,9 @@ struct progress {
     char training[32]; /* the network being trained, since when, from which sample on */
     double training_start;
     int64_t training_samples, training_steps;
+    int folds, folds_done; /* of a cross-validation; 0 otherwise */
+    void (*tell)(void *context, const char *line); /* NULL: lines go into the log */
+    void *tell_context;
 };
 
 enum status progress_new(const char *path, const char *host, int ranks,
@@ -45,6 +48,21 @@ void progress_free(struct progress *p)
     free(p->path);
     free(p->host);
     free(p);
+}
+
+void progress_listen(struct progress *p, void (*tell)(void *context, const char *line),
+                     void *context)
+{
+    p->tell = tell;
+    p->tell_context = context;
+}
+
+static void say(const struct progress *p, bool now, const char *line)
+{
+    if (p->tell)
+        p->tell(p->tell_context, line);
+    else
+        log_progress(now, "%s", line);
 }
 
 struct pace {
@@ -103,6 +121,10 @@ static void write_status(struct progress *p, const struct schedule_counts *c,
         return;
     if (pace.remaining >= 0)
         json_object_set_new(root, "remaining_s", json_real(pace.remaining));
+    if (p->folds > 0) {
+        json_object_set_new(root, "folds", json_integer(p->folds));
+        json_object_set_new(root, "folds_done", json_integer(p->folds_done));
+    }
     if (exit_code >= 0)
         json_object_set_new(root, "exit_code", json_integer(exit_code));
     if (message)
@@ -114,18 +136,19 @@ void progress_show(struct progress *p, struct schedule_counts c, const char *sta
                    bool now)
 {
     double time_now = clock_seconds();
-    char left[32] = "?", spent[32];
+    char left[32] = "?", spent[32], line[200];
     struct pace pace = pace_of(p, &c);
     if (pace.remaining >= 0)
         clock_describe(pace.remaining, left, sizeof left);
     clock_describe(pace.elapsed, spent, sizeof spent);
-    log_progress(now,
-                 "%s: %lld of %lld scans, %lld quarantined, %.1f %% after %s, %.1f "
-                 "scans/h, %s left",
-                 state, (long long)(c.finished + c.quarantined), (long long)c.scans,
-                 (long long)c.quarantined,
-                 c.work ? 100.0 * (double)c.work_finished / (double)c.work : 100.0, spent,
-                 pace.scans_per_hour, left);
+    snprintf(line, sizeof line,
+             "%s: %lld of %lld scans, %lld quarantined, %.1f %% after %s, %.1f "
+             "scans/h, %s left",
+             state, (long long)(c.finished + c.quarantined), (long long)c.scans,
+             (long long)c.quarantined,
+             c.work ? 100.0 * (double)c.work_finished / (double)c.work : 100.0, spent,
+             pace.scans_per_hour, left);
+    say(p, now, line);
     if (now || time_now - p->written >= write_seconds) {
         p->written = time_now;
         write_status(p, &c, state, -1, NULL);
@@ -153,7 +176,7 @@ void progress_train(struct progress *p, const struct trainer_progress *t, bool n
 {
     const double time_now = clock_seconds();
     const int64_t step = t->epoch * t->steps + t->step, all = t->epochs * t->steps;
-    char line[200], left_text[32] = "?";
+    char line[200], shown[256], left_text[32] = "?";
     double left = -1, rate = 0;
     if (strcmp(p->training, t->name) != 0) {
         snprintf(p->training, sizeof p->training, "%s", t->name);
@@ -173,11 +196,45 @@ void progress_train(struct progress *p, const struct trainer_progress *t, bool n
              t->name, (long long)t->epoch + 1, (long long)t->epochs,
              t->validating ? "validation after step" : "step", (long long)t->step,
              (long long)t->steps, isnan(t->loss) ? 0 : t->loss, rate);
-    log_progress(now, "train %s, %s left", line, left_text);
+    snprintf(shown, sizeof shown, "train %s, %s left", line, left_text);
+    say(p, now, shown);
     if (now || time_now - p->written >= write_seconds) {
         p->written = time_now;
         write_training(p, t, line, all ? (double)step / (double)all : 1, left);
     }
+}
+
+/* ---- cross-validation ---- */
+
+void progress_folds(struct progress *p, const struct progress_folds *f, bool now)
+{
+    const double time_now = clock_seconds(), spent = time_now - p->start;
+    char left[32] = "?", line[400];
+    double remaining = -1;
+    p->folds = f->folds;
+    p->folds_done = f->done;
+    if (f->done_now > 0) {
+        remaining = spent * (double)(f->folds - f->done) / f->done_now;
+        clock_describe(remaining, left, sizeof left);
+    }
+    snprintf(line, sizeof line,
+             "cross-validation: %d of %d folds done, %d failed, %s left%s%s", f->done,
+             f->folds, f->failed, left, f->line[0] ? "; " : "", f->line);
+    log_progress(now, "%s", line);
+    if (!now && time_now - p->written < write_seconds)
+        return;
+    p->written = time_now;
+    json_t *root = json_pack(
+        "{s:s, s:i, s:i, s:i, s:i, s:f, s:f, s:s, s:i, s:i, s:I}", "state",
+        "cross-validation", "folds", f->folds, "folds_done", f->done, "folds_failed",
+        f->failed, "folds_running", f->running, "share",
+        f->folds ? (double)f->done / f->folds : 1.0, "elapsed_s", spent, "host", p->host,
+        "pid", (int)getpid(), "ranks", p->ranks, "updated_unix", (json_int_t)time(NULL));
+    if (!root)
+        return;
+    if (remaining >= 0)
+        json_object_set_new(root, "remaining_s", json_real(remaining));
+    write_json(p, root);
 }
 
 void progress_end(struct progress *p, struct schedule_counts c, const char *state,

@@ -18,6 +18,19 @@ enum status progress_new(const char *path, const char *host, int ranks,
                          struct progress **out, struct error *err);
 void progress_free(struct progress *p);
 
+/* From now on lines of progress go to `tell`, at every call, and not into the log: those
+ * of a job within another one. */
+void progress_listen(struct progress *p, void (*tell)(void *context, const char *line),
+                     void *context);
+
+/* How the folds of a cross-validation stand. */
+struct progress_folds {
+    int folds, failed, running;
+    int done, done_now; /* by all starts, by this one */
+    const char *line;   /* what those that run are at */
+};
+void progress_folds(struct progress *p, const struct progress_folds *f, bool now);
+
 /* Shows where the work stands; status.json is written at most every two seconds. `state`
  * is what the job does: "detect", "assemble". `now`: at once. A status.json that cannot
  * be written is no reason to stop. */

@@ -82,7 +82,7 @@ static enum status refuse_foreign(const struct run_folder *f, struct error *err)
 bool run_folder_looks_back(const struct settings *s)
 {
     return (s->stages.score || s->stages.report) && !s->stages.prepare &&
-           !s->stages.train && !s->stages.detect;
+           !s->stages.train && !s->stages.detect && !settings_cross_validates(s);
 }
 
 /* Which scans a run is of may be left unsaid by a job that only scores it, not be others.

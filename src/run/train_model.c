@@ -83,7 +83,7 @@ enum status train_model_begin(struct train_network *n, struct error *err)
     enum status status;
     char *path = NULL;
     size_t count;
-    const uint64_t seed = (uint64_t)n->work->job.settings->seed;
+    const uint64_t seed = train_seed(n->work->job.settings);
     const struct training_tensor *tensors = training_tensors(n->training, &count);
     initialise_tensors(&n->network, tensors, count, 0, seed);
     TRY(find_origin(n, &path, err));

@@ -1,5 +1,6 @@
 #include "run/train_recipe.h"
 
+#include "base/hash.h"
 #include "stage/segment_blocks.h"
 
 /* Everything given. Mode fixed differs where the book's choice is a defect (recall alone
@@ -264,6 +265,14 @@ static enum status check_network(const struct network *n, enum train_stage stage
                          : "one of one channel that ends in a softmax of two classes");
 }
 
+uint64_t train_seed(const struct settings *s)
+{
+    const int64_t fold = s->train.fold, key[2] = {s->seed, fold};
+    if (fold < 0 || !s->crossval.folds[fold])
+        return (uint64_t)s->seed;
+    return hash64(key, sizeof key);
+}
+
 enum status train_recipe_init(const struct settings *s, enum train_stage stage,
                               const struct network *n, struct train_recipe *out,
                               struct error *err)
@@ -293,7 +302,7 @@ enum status train_recipe_init(const struct settings *s, enum train_stage stage,
     if (stage == TRAIN_MALIGNANCY && strcmp(s->train.start, "random") != 0)
         out->depth = (int)r.depth;
     take_sizes(n, stage, out);
-    out->example.seed = (uint64_t)s->seed;
+    out->example.seed = train_seed(s);
     out->example.book = strcmp(s->mode, "book") == 0;
     out->example.augment = strcmp(r.augment, "none") != 0;
     out->example.augmentation = augmentation_of(stage, r.augment, n->dimensions == 2);

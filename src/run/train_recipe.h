@@ -45,4 +45,8 @@ enum status train_recipe_init(const struct settings *s, enum train_stage stage,
                               const struct network *n, struct train_recipe *out,
                               struct error *err);
 
+/* The seed of all random numbers of a training: the job's, or the fold's own in a
+ * cross-validation. */
+uint64_t train_seed(const struct settings *s);
+
 #endif

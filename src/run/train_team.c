@@ -71,7 +71,13 @@ void train_team_release(struct train_team *t)
 
 bool train_team_works(const struct train_team *t)
 {
-    return t->world->rank > 0 || t->world->size == 1;
+    return comm_computes(t->world);
+}
+
+/* Whether there is a master who does nothing else. */
+static bool has_master(const struct train_team *t)
+{
+    return comm_first_worker(t->world) > 0;
 }
 
 /* ---- workers ---- */
@@ -79,7 +85,7 @@ bool train_team_works(const struct train_team *t)
 static void say(struct train_team *t, int kind, void *payload, size_t bytes)
 {
     struct message m = {.kind = kind, .payload = payload, .bytes = bytes};
-    if (t->world->size > 1)
+    if (has_master(t))
         message_send(t->world, 0, &m);
     t->told = clock_seconds();
 }
@@ -89,7 +95,7 @@ int train_team_wanted(void *context)
     struct train_team *t = context;
     struct message m;
     watchdog_touch(t->watchdog);
-    while (t->world->size > 1 && message_take(t->world, 0, &m)) {
+    while (has_master(t) && message_take(t->world, 0, &m)) {
         t->stop |= m.kind == SAYS_STOP;
         free(m.payload);
     }
@@ -104,7 +110,7 @@ void train_team_progress(void *context, const struct trainer_progress *p)
                  "training %s, epoch %lld, %s %lld", p->name, (long long)p->epoch + 1,
                  p->validating ? "validation after step" : "step",
                  (long long)p->step + !p->validating);
-    if (t->world->size == 1)
+    if (t->world->rank == 0)
         progress_train(t->progress, p, false);
     else if (t->team.rank == 0 && clock_seconds() - t->told >= report_seconds) {
         copy.name = NULL; /* sent behind it */

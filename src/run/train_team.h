@@ -1,9 +1,9 @@
 /*
- * The ranks of a training, by MPI: all workers, or rank 0 where it is alone.
+ * The ranks of a training, by MPI: those that compute.
  *
- * The master takes no part in the reductions: it sleeps, shows what the first worker
- * reports, passes on a wish to stop, and waits until every worker says that it is
- * through.
+ * A master who leads alone takes no part in the reductions: it sleeps, shows what the
+ * first worker reports, passes on a wish to stop, and waits until every worker says that
+ * it is through.
  */
 #ifndef RUN_TRAIN_TEAM_H
 #define RUN_TRAIN_TEAM_H
