@@ -63,9 +63,8 @@ static void find_straggler(const struct usage *all, int from, int ranks,
 
 void efficiency_of(const struct usage *all, int ranks, struct efficiency *out)
 {
-    const int from = ranks > 1;
     *out = (struct efficiency){.straggler = NULL};
-    for (int r = from; r < ranks; r++) {
+    for (int r = 0; r < ranks; r++) {
         for (int t = 0; t < TIMING_COUNT; t++)
             out->core_seconds[t] += all[r].timings[t] * all[r].threads;
         out->wait += usage_wait(&all[r]) * all[r].threads;
@@ -73,7 +72,7 @@ void efficiency_of(const struct usage *all, int ranks, struct efficiency *out)
     out->all = out->wait;
     for (int t = 0; t < TIMING_COUNT; t++)
         out->all += out->core_seconds[t];
-    find_straggler(all, from, ranks, out);
+    find_straggler(all, 0, ranks, out);
 }
 
 static double share(const struct efficiency *e, double part)

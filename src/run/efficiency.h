@@ -20,7 +20,7 @@ struct usage {
 /* The seconds that a rank spent on none of the timings. */
 double usage_wait(const struct usage *u);
 
-/* Of the computing ranks: rank 0 sleeps where it is not alone. */
+/* Of the ranks that compute. */
 struct efficiency {
     double core_seconds[TIMING_COUNT], wait, all; /* seconds x threads */
     const char *straggler; /* of several hosts the one whose ranks compute longest on
@@ -28,6 +28,7 @@ struct efficiency {
     double ahead;          /* how much longer than all ranks on average: 0.08 */
 };
 
+/* `all` are the usages of the ranks that compute, `ranks` of them. */
 void efficiency_of(const struct usage *all, int ranks, struct efficiency *out);
 
 /* Writes efficiency.csv (stage,core_hours,share) and says it in one line of the log. */

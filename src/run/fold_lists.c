@@ -31,6 +31,7 @@ static const struct list lists[] = {
      {"stage", "epoch", "set", "samples", "loss", "correct", "correct_positive",
       "correct_negative", "precision", "recall", "f1", "auc", "learning_rate"},
      .names_fold = true},
+    {"efficiency.csv", {"stage", "core_hours", "share"}, .names_fold = true},
     {"timings.csv", {"rank", "host", "stage", "seconds"}, .names_fold = true},
 };
 

@@ -64,7 +64,8 @@ enum status usage_report(const struct comm *c, const struct run_folder *folder,
         report_memory(all, c->size);
         status = write_timings(folder, all, c->size, err);
         if (status == STATUS_OK)
-            status = efficiency_report(all, c->size, folder, err);
+            status = efficiency_report(all + comm_first_worker(c), comm_worker_count(c),
+                                       folder, err);
     }
 out:
     free(all);
