@@ -5,7 +5,7 @@
  *   arrive ──> the master is free ──> entered ──> orders ──> the worker's next message
  *
  * Which tasks of a scan were entered is kept here too, apart from the schedule: a job
- * that starts again tells it to a new schedule as run/ledger.c does, and at the end it
+ * that starts again tells it to a new schedule as the ledger does, and at the end it
  * shows that each was entered once.
  */
 #include "run/simulation.h"
