@@ -55,7 +55,10 @@ static void write_row(struct comparison *c, const struct row *r)
 
 static const char *number(double value, char text[TEXT_BYTES])
 {
-    snprintf(text, TEXT_BYTES, isnan(value) ? "" : "%.9g", value);
+    if (isnan(value))
+        text[0] = '\0';
+    else
+        snprintf(text, TEXT_BYTES, "%.9g", value);
     return text;
 }
 
