@@ -67,5 +67,5 @@ prepare=${prepare%%;*} # a cluster's name may follow
 folds=$(submit pulmo-fold "$array" --dependency="afterok:$prepare" --kill-on-invalid-dep=yes -- \
     --set train.fold=%a --set "output=$output/folds/%a")
 folds=${folds%%;*}
-merge=$(submit pulmo-merge --dependency="afterany:$folds" --nodes=1 --ntasks=1 -- --set 'stages=["score"]')
+merge=$(submit pulmo-merge --dependency="afterany:$folds" --nodes=1 --ntasks=1 -- --set 'stages=["score","report"]')
 echo "prepare $prepare, folds $folds (${array#--array=}), merge ${merge%%;*}; pulmo status $output"

@@ -114,7 +114,7 @@ const struct key keys[] = {
              "one, or take those of dataset.candidates"},
     {"segment.network", KEY_NAME, KEY_BINDS, AT(segment.network), "",
      .help = "a network file, or a name in conf/models (unet3d works in 3D); default: "
-             "what the weights say, in training unet2d"},
+             "what the weights say, in training unet3d, in mode book unet2d"},
     {"segment.weights", KEY_PATH, KEY_BINDS, AT(segment.weights), "",
      .help = "weights of the segmentation network (HDF5)"},
     {"segment.threshold", KEY_NUMBER, KEY_BINDS, AT(segment.threshold), "0.5",

@@ -17,7 +17,9 @@ enum status train_network_describe(const struct settings *s, enum train_stage st
     char *path = NULL;
     if (!given[0] && stage == TRAIN_MALIGNANCY)
         given = s->classify.network;
-    TRY(stage_network_path(given[0] ? given : train_stage_network(stage), &path, err));
+    if (!given[0])
+        given = train_stage_network(stage, s->mode);
+    TRY(stage_network_path(given, &path, err));
     TRY(network_init(n, path, err));
     TRY(train_recipe_init(s, stage, n, r, err));
 out:

@@ -37,8 +37,9 @@ struct train_recipe {
 /* "segment", "classify", "malignancy". */
 const char *train_stage_name(enum train_stage s);
 
-/* The network of a stage in conf/models when nothing else is said. */
-const char *train_stage_network(enum train_stage s);
+/* The network of a stage in conf/models when nothing else is said; mode: as in the
+ * settings. */
+const char *train_stage_network(enum train_stage stage, const char *mode);
 
 /* Errors: STATUS_JOB_CONFIG when the network cannot serve the stage. */
 enum status train_recipe_init(const struct settings *s, enum train_stage stage,

@@ -9,7 +9,7 @@ make_data tree "$tree" --scans 8 # in subset0 to subset2
 awk -F, 'NR == 1 { print $0 ",mal_bool" } NR > 1 { print $0 "," (NR % 2 ? "False" : "True") }' \
     "$tree/annotations.csv" >"$tree/annotations_with_malignancy.csv"
 cd "$work"
-job=("$PULMO" run "$PULMO_SOURCE/jobs/crossval.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache"
+job=("$PULMO" run "$PULMO_SOURCE/jobs/crossval.cfg" --set 'stages=["prepare","train","detect","score"]' --set "dataset.root=$tree" --set "cache.dir=$work/cache"
     --set compute.threads=1 --set 'crossval.folds=[0,1,2]' --set segment.method=threshold --set blob.max_candidates=6
     --set 'train.stages=["classify","malignancy"]' --set train.epochs=1 --set train.epoch_samples=8 --set train.batch=4
     --set train.validate_samples=4 --set checkpoint.seconds=0 --set limits.deadline_s=60)

@@ -10,7 +10,7 @@ awk -F, 'NR == 1 { print $0 ",mal_bool" } NR > 1 { print $0 "," (NR % 3 ? "False
     "$tree/annotations.csv" >"$tree/annotations_with_malignancy.csv"
 
 job=("$PULMO" run "$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache"
-    --set compute.threads=1 --set train.epochs=2 --set train.epoch_samples=10 --set train.batch=4
+    --set compute.threads=1 --set segment.network=unet2d --set train.epochs=2 --set train.epoch_samples=10 --set train.batch=4
     --set train.validate_samples=6 --set checkpoint.seconds=0)
 cd "$work"
 sums() { (cd "$1" && sha256sum models/*.h5 metrics.csv); }

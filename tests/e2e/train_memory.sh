@@ -7,7 +7,7 @@ tree=$work/tree
 make_data tree "$tree" --scans 6
 cd "$work"
 job=("$PULMO" run "$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache"
-    --set compute.threads=1 --set 'train.stages=["segment","classify"]' --set train.epoch_samples=4
+    --set compute.threads=1 --set segment.network=unet2d --set 'train.stages=["segment","classify"]' --set train.epoch_samples=4
     --set train.batch=4 --set train.validate_samples=4)
 
 promise "what does not fit limits.memory_gb is refused before any work, naming what to change"
@@ -22,7 +22,7 @@ expect_said never "lower train.segment.batch, or raise limits.memory_gb"
 
 promise "pulmo check says the same"
 "$PULMO" check "$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache" \
-    --set compute.threads=1 --set train.batch=64 --set limits.memory_gb=0.3 >check.txt || true
+    --set compute.threads=1 --set segment.network=unet2d --set train.batch=64 --set limits.memory_gb=0.3 >check.txt || true
 grep -Eq "^train +segment: batches of 64 take .* needs $needed workers or a smaller batch" check.txt || fail "$(cat check.txt)"
 
 promise "no rank's memory grows with epochs"

@@ -7,7 +7,7 @@ tree=$work/tree
 make_data tree "$tree" --scans 12
 cd "$work"
 job=("$PULMO" run "$PULMO_SOURCE/jobs/train.cfg" --set "dataset.root=$tree" --set "cache.dir=$work/cache"
-    --set compute.threads=1 --set train.epoch_samples=4 --set train.batch=4 --set train.epochs=1
+    --set compute.threads=1 --set segment.network=unet2d --set train.epoch_samples=4 --set train.batch=4 --set train.epochs=1
     --set 'train.stages=["segment"]')
 
 promise "a segmenter is validated on the whole slices that hold a nodule, whatever the ranks and threads"

@@ -151,6 +151,15 @@ static void a_segmenter_in_3d_has_a_recipe_of_its_own(void **state)
     assert_int_equal(r.scheme, SAMPLER_NODULES);
 }
 
+static void the_book_has_slices_and_fixed_has_volumes(void **state)
+{
+    (void)state;
+    assert_string_equal(train_stage_network(TRAIN_SEGMENT, "book"), "unet2d");
+    assert_string_equal(train_stage_network(TRAIN_SEGMENT, "fixed"), "unet3d");
+    assert_string_equal(train_stage_network(TRAIN_CLASSIFY, "book"), "luna");
+    assert_string_equal(train_stage_network(TRAIN_MALIGNANCY, "fixed"), "luna");
+}
+
 static void a_network_that_cannot_serve_is_refused(void **state)
 {
     (void)state;
@@ -168,6 +177,7 @@ int main(void)
         cmocka_unit_test(a_rigid_augmentation_keeps_sizes),
         cmocka_unit_test(a_malignancy_model_may_begin_anew_and_see_nodules_alone),
         cmocka_unit_test(a_segmenter_in_3d_has_a_recipe_of_its_own),
+        cmocka_unit_test(the_book_has_slices_and_fixed_has_volumes),
         cmocka_unit_test(a_network_that_cannot_serve_is_refused),
     };
     return cmocka_run_group_tests(tests, find_networks, NULL);
