@@ -69,7 +69,8 @@ static enum status measure(struct forecast *f, const struct survey *v, struct er
 {
     enum status status;
     bool *usable = NULL;
-    struct rates_options o = {.seconds = f->request->seconds, .dataset = &v->dataset};
+    struct rates_options o = {
+        .seconds = f->request->seconds, .cores = f->cores, .dataset = &v->dataset};
     const double start = rates_core_seconds();
     TRY(isa_parse(f->settings->compute.isa, &o.isa, err));
     isa_use(o.isa);

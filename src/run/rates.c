@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <ftw.h>
 #include <math.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/permutation.h"
+#include "run/rates_company.h"
 #include "run/rates_internal.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
@@ -303,12 +305,47 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return 0;
 }
 
+static enum status measure_stages(struct rates *r, const struct settings *s,
+                                  const struct rates_options *o, const char *folder,
+                                  struct error *err)
+{
+    const enum status status = rates_measure_detection(r, s, o, folder, err);
+    return status == STATUS_OK && s->stages.train
+               ? rates_measure_training(r, s, o, folder, err)
+               : status;
+}
+
+struct beside {
+    const struct settings *settings;
+    const struct rates_options *options;
+    const char *folder;
+};
+
+/* In a process of the company: the same work, into a folder of its own. */
+static int work_beside(int index, void *context)
+{
+    const struct beside *b = context;
+    enum status status = STATUS_OK;
+    struct rates r = {.scans = 0};
+    struct error err;
+    char *folder = NULL;
+    if (asprintf(&folder, "%s/beside%d", b->folder, index) < 0)
+        return 1;
+    if (mkdir(folder, 0700) && errno != EEXIST)
+        status = STATUS_JOB_FAILED;
+    if (status == STATUS_OK)
+        status = measure_stages(&r, b->settings, b->options, folder, &err);
+    free(folder);
+    return status != STATUS_OK;
+}
+
 enum status rates_measure(struct rates *r, const struct settings *s,
                           const struct rates_options *o, struct error *err)
 {
     enum { FOLDERS = 16 };
     const char *place = getenv("TMPDIR");
     enum status status = STATUS_OK;
+    struct rates_company company = {.count = 0};
     char *folder = NULL;
     *r = (struct rates){.scans = 0};
     TRY(path_join(place && place[0] ? place : "/tmp", "pulmo-check-XXXXXX", &folder,
@@ -317,9 +354,10 @@ enum status rates_measure(struct rates *r, const struct settings *s,
         status = error_set(err, STATUS_JOB_FAILED, "%s: %s", folder, strerror(errno));
         goto out;
     }
-    status = rates_measure_detection(r, s, o, folder, err);
-    if (status == STATUS_OK && s->stages.train)
-        status = rates_measure_training(r, s, o, folder, err);
+    rates_company_start(&company, rates_company_size(o->cores), work_beside,
+                        &(struct beside){s, o, folder});
+    status = measure_stages(r, s, o, folder, err);
+    rates_company_end(&company);
     if (status == STATUS_OK)
         status = rates_measure_master(r, folder, err);
     nftw(folder, remove_one, FOLDERS, FTW_DEPTH | FTW_PHYS);

@@ -2,7 +2,7 @@
  * What the stages of a job cost on this machine: measured by doing some of its work, on
  * some of its scans, or taken from a run that is done. `pulmo check` predicts from it.
  *
- * Measured is processor time of one computing thread, so that other work on the machine
+ * Measured is processor time of one computing thread, so that waiting for a core
  * does not show; waiting for a disk or a file server is not in it. The first scan is the
  * median by size of file, the others are drawn; of a large scan only some slices are gone
  * through. Uses models, readers and kernels as a job does (run/detector.h); the volume
@@ -53,6 +53,8 @@ struct rates {
 struct rates_options {
     enum isa isa;
     double seconds; /* of processor time, about */
+    int cores;      /* that work at once in the job; more than 1: so they do meanwhile,
+                       as far as this machine has them (run/rates_company.h) */
     const struct dataset *dataset;
     const bool *usable; /* of each scan: its header is good */
 };
