@@ -47,6 +47,7 @@ const struct run_column run_scan_columns[RUN_SCAN_COLUMNS] = {
     SCAN("scans", "origin", RUN_FLOAT64, 3, origin),
     SCAN("scans", "direction", RUN_FLOAT64, 9, direction),
     SCAN("scans", "content", RUN_TEXT, CONTENT_BYTES, content),
+    SCAN("scans", "seen", RUN_INT8, 1, seen),
     SCAN("scans", "candidate_first", RUN_INT64, 1, candidate_first),
     SCAN("scans", "candidate_count", RUN_INT64, 1, candidate_count),
     SCAN("scans", "mask_first", RUN_INT64, 1, mask_first),

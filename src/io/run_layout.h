@@ -16,7 +16,7 @@
 #include "io/run_rows.h"
 
 enum {
-    RUN_FORMAT = 1
+    RUN_FORMAT = 2
 }; /* attribute "format" of the root: raised when readers must change */
 
 #define RUN_HEATMAPS "/results/heatmap"
@@ -39,7 +39,7 @@ struct run_column {
     size_t offset; /* in the row's structure */
 };
 
-enum { RUN_SCAN_COLUMNS = 16, RUN_CANDIDATE_COLUMNS = 8 };
+enum { RUN_SCAN_COLUMNS = 17, RUN_CANDIDATE_COLUMNS = 8 };
 extern const struct run_column run_scan_columns[RUN_SCAN_COLUMNS];
 extern const struct run_column run_candidate_columns[RUN_CANDIDATE_COLUMNS];
 extern const struct run_column run_mask_column; /* a row is a byte */

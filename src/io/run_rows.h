@@ -21,6 +21,7 @@ struct run_store_scan {
     int64_t size[3];    /* z, y, x */
     double spacing[3], origin[3], direction[9];
     const char *content; /* 32 hex digits, or "" */
+    int8_t seen;         /* by the models: 1, 0, -1 unknown */
     int64_t candidate_first, candidate_count;
     int64_t mask_first, mask_bytes;
     double score;

@@ -58,11 +58,15 @@ out:
 static size_t put_rows(const struct curves *c, int network, bool validation, FILE *out)
 {
     size_t finite[COLUMNS] = {0};
+    double before = 0;
     fprintf(out, "$%s << EOD\n", validation ? "v" : "t");
     for (size_t i = 0; i < c->count; i++) {
         const struct epoch *e = &c->rows[i];
         if (e->network != network || e->validation != validation)
             continue;
+        if (e->values[EPOCH] <= before)
+            fputc('\n', out); /* another fold: a line of its own */
+        before = e->values[EPOCH];
         fprintf(out, "%g", e->values[EPOCH]);
         for (int k = LOSS; k < COLUMNS; k++) {
             finite[k] += isfinite(e->values[k]) != 0;

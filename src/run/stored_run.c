@@ -65,7 +65,6 @@ static enum status take_candidates(struct stored_run *r, struct stored_scan *s,
                                      .malignancy = (double)list[i].malignancy};
         memcpy(c->xyz, list[i].xyz, sizeof c->xyz);
         r->has_malignancy |= !isnan(c->malignancy);
-        s->seen = list[i].seen > 0 ? 1 : list[i].seen == 0 ? 0 : -1;
         if (!(c->probability >= 0 && c->probability <= 1))
             TRY(error_set(err, STATUS_ITEM_FORMAT,
                           "%s: run.h5: scan %s: a probability of %g", r->folder,
@@ -86,7 +85,9 @@ static enum status take_scan(struct stored_run *r, int64_t i, size_t *capacity,
     *s = (struct stored_scan){.row = i,
                               .subset = row.subset,
                               .fold = -1,
-                              .seen = -1,
+                              .seen = row.seen > 0    ? 1
+                                      : row.seen == 0 ? 0
+                                                      : -1,
                               .done = !strcmp(row.status, "done"),
                               .thickness_mm = NAN,
                               .patient_score = NAN};

@@ -21,7 +21,7 @@ arguments=("$PULMO_SOURCE/jobs/crossval.cfg" --set "dataset.root=$folder/tree" -
     --set train.validate_samples=300 --set checkpoint.seconds=10)
 sums() { (cd "$1" && sha256sum submission.csv candidates.csv diagnosis.csv metrics.csv froc/score.json models/*.h5); }
 folds_done() { [ "$(ls "$folder/$1"/folds/*/DONE 2>/dev/null | wc -l)" -ge "$2" ]; }
-cpm() { "$python" -c 'import json, sys; print("%.6f" % json.load(open(sys.argv[1] + "/froc/score.json"))["cpm"])' "$1"; }
+cpm() { "$python" -c 'import json, sys; print("%.6f" % json.load(open(sys.argv[1] + "/froc/score.json"))["froc"]["cpm"])' "$1"; }
 finished() { # RUN SECONDS
     [ "$(cat "$1/DONE")" = 0 ] || fail "$1 is not done"
     sums "$1" >"$1.sums" # of "one", the first, what the others are held against

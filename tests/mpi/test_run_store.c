@@ -67,6 +67,7 @@ static void example_scan(struct example *e, int i)
         .origin = {-100.5, i, 1e300},
         .direction = {-1, 0, 0, 0, -1, 0, 0, 0, 1},
         .content = i == 2 ? "" : "0123456789abcdef0123456789abcdef",
+        .seen = (int8_t)(i % 3 - 1),
         .candidate_first = i * CANDIDATES_A_SCAN,
         .candidate_count = CANDIDATES_A_SCAN,
         .mask_first = e->mask_bytes,
@@ -240,7 +241,7 @@ static bool same_scan(const struct run_store_scan *a, const struct run_store_sca
            same_doubles(a->spacing, b->spacing, 3) &&
            same_doubles(a->origin, b->origin, 3) &&
            same_doubles(a->direction, b->direction, 9) &&
-           strcmp(a->content, b->content) == 0 &&
+           strcmp(a->content, b->content) == 0 && a->seen == b->seen &&
            a->candidate_first == b->candidate_first &&
            a->candidate_count == b->candidate_count && a->mask_first == b->mask_first &&
            a->mask_bytes == b->mask_bytes && same_doubles(&a->score, &b->score, 1) &&
