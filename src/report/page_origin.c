@@ -1,4 +1,5 @@
 /* What the results rest on: versions, models, hashes, the whole configuration. */
+#include <inttypes.h>
 #include <math.h>
 
 #include "base/file.h"
@@ -65,6 +66,22 @@ static void put_model(const struct html *h, const char *stage, const char *path)
     tensor_file_release(&f);
 }
 
+/* Of a stage, that the run trained for a fold; -1: for none. */
+static enum status trained_model(const struct page *p, const char *stage, int64_t fold,
+                                 struct error *err)
+{
+    char name[64], *path = NULL;
+    if (fold >= 0)
+        snprintf(name, sizeof name, "models/%s-fold%" PRId64 ".h5", stage, fold);
+    else
+        snprintf(name, sizeof name, "models/%s.h5", stage);
+    const enum status status = page_file(p, name, &path, err);
+    if (status == STATUS_OK && path)
+        put_model(&p->html, stage, path);
+    free(path);
+    return status;
+}
+
 /* Those that were given, and those that the run trained. */
 static enum status models(const struct page *p, struct error *err)
 {
@@ -73,26 +90,26 @@ static enum status models(const struct page *p, struct error *err)
     const char *const given[TRAIN_STAGES] = {s->segment.weights, s->classify.weights,
                                              s->malignancy.weights};
     const struct html *h = &p->html;
-    if (!s->stages.train && !given[0][0] && !given[1][0] && !given[2][0])
+    bool any = s->stages.train || given[0][0] || given[1][0] || given[2][0];
+    for (int fold = 0; fold < SETTINGS_SUBSETS; fold++)
+        any |= s->crossval.folds[fold];
+    if (!any)
         return STATUS_OK;
     html_put(h, "<div class=wide><table class=numbers><caption>Models</caption><thead>"
                 "<tr><th scope=col>stage<th scope=col>file<th scope=col>content<th "
                 "scope=col class=n>fold<th scope=col class=n>scans it was trained or "
                 "selected on</thead><tbody>\n");
     for (int i = 0; i < TRAIN_STAGES; i++) {
-        char name[64], *path = NULL;
+        enum status status = STATUS_OK;
         if (given[i][0])
             put_model(h, stages[i], given[i]);
-        snprintf(name, sizeof name, "models/%s%s", stages[i], ".h5");
-        if (s->train.fold >= 0)
-            snprintf(name, sizeof name, "models/%s-fold%lld.h5", stages[i],
-                     (long long)s->train.fold);
-        enum status status = page_file(p, name, &path, err);
+        if (s->stages.train)
+            status = trained_model(p, stages[i], s->train.fold, err);
+        for (int fold = 0; status == STATUS_OK && fold < SETTINGS_SUBSETS; fold++)
+            if (s->crossval.folds[fold] && fold != s->train.fold)
+                status = trained_model(p, stages[i], fold, err);
         if (status != STATUS_OK)
             return status;
-        if (path && s->stages.train)
-            put_model(h, stages[i], path);
-        free(path);
     }
     html_put(h, "</tbody></table></div>\n");
     return STATUS_OK;

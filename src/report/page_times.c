@@ -1,14 +1,18 @@
-/* Where the time of each rank went: timings.csv. */
+/* Where the time of each rank went: timings.csv. In a cross-validation each fold has
+ * ranks of its own, counted from 0. */
 #include <math.h>
 
 #include "base/memory.h"
 #include "io/csv.h"
 #include "report/page.h"
 
-enum { RANK, HOST, STAGE, SECONDS, COLUMNS };
+enum { RANK, HOST, STAGE, SECONDS, FOLD, COLUMNS };
 
-static const struct csv_column columns[COLUMNS] = {
-    {"rank", false}, {"host", false}, {"stage", false}, {"seconds", false}};
+static const struct csv_column columns[COLUMNS] = {{"rank", false},
+                                                   {"host", false},
+                                                   {"stage", false},
+                                                   {"seconds", false},
+                                                   {"fold", true}};
 
 /* What the seconds of a stage are: work, or one of the ways of not working. */
 enum kind { COMPUTE, INPUT, WAIT, ALLREDUCE, OTHER, KINDS };
@@ -29,46 +33,77 @@ static const char *const kind_names[KINDS] = {"compute", "input", "wait", "allre
 enum { HOST_BYTES = 64, DRAWN = 64 };
 
 struct rank_time {
+    double fold, rank; /* fold: -1 without folds */
     char host[HOST_BYTES];
     double seconds[KINDS], all;
 };
 
 struct times {
-    struct rank_time *ranks;
+    struct rank_time *ranks; /* as they stand in the file */
     size_t count, capacity;
+    bool folds;
 };
+
+/* The entry of a rank. Its lines stand together; otherwise all are looked through. */
+static enum status find_rank(struct times *t, double fold, double rank,
+                             struct rank_time **out, struct error *err)
+{
+    for (size_t i = t->count; i > 0; i--)
+        if (t->ranks[i - 1].fold == fold && t->ranks[i - 1].rank == rank) {
+            *out = &t->ranks[i - 1];
+            return STATUS_OK;
+        }
+    const enum status status = memory_grow((void **)&t->ranks, &t->capacity, t->count + 1,
+                                           sizeof *t->ranks, "ranks", err);
+    if (status != STATUS_OK)
+        return status;
+    *out = &t->ranks[t->count++];
+    **out = (struct rank_time){.fold = fold, .rank = rank};
+    return STATUS_OK;
+}
+
+/* It hands out the work and does none itself. */
+static bool leads(const struct rank_time *r)
+{
+    return r->rank == 0 && !(r->seconds[COMPUTE] > 0);
+}
 
 static enum status take_row(void *context, const struct csv_row *row, struct error *err)
 {
     struct times *t = context;
     enum status status = STATUS_OK;
-    double rank, seconds;
+    double rank, seconds, fold = -1;
     enum kind kind = OTHER;
+    struct rank_time *r;
     TRY(csv_number(row, RANK, "rank", &rank, err));
     TRY(csv_number(row, SECONDS, "seconds", &seconds, err));
     if (!(rank >= 0 && rank < 1e6) || rank != floor(rank))
         return csv_refuse(row, RANK, "rank", "a rank", err);
-    const size_t i = (size_t)rank;
-    TRY(memory_grow((void **)&t->ranks, &t->capacity, i + 1, sizeof *t->ranks, "ranks",
-                    err));
-    t->count = i + 1 > t->count ? i + 1 : t->count;
+    if (row->fields[FOLD] && row->fields[FOLD][0])
+        TRY(csv_number(row, FOLD, "fold", &fold, err));
+    t->folds |= fold >= 0;
+    TRY(find_rank(t, fold, rank, &r, err));
     for (size_t k = 0; k < sizeof stages / sizeof *stages; k++)
         if (!strcmp(row->fields[STAGE], stages[k].stage))
             kind = stages[k].kind;
-    snprintf(t->ranks[i].host, HOST_BYTES, "%s", row->fields[HOST]);
-    t->ranks[i].seconds[kind] += seconds;
-    t->ranks[i].all += seconds;
+    snprintf(r->host, HOST_BYTES, "%s", row->fields[HOST]);
+    r->seconds[kind] += seconds;
+    r->all += seconds;
 out:
     return status;
 }
 
-/* Rank 0 leads and does not work, unless it is alone. */
 static void efficiency(const struct page *p, const struct times *t)
 {
     const struct html *h = &p->html;
     struct rank_time sum = {0};
     double longest = 0;
-    for (size_t i = t->count > 1; i < t->count; i++) {
+    bool led = false;
+    for (size_t i = 0; i < t->count; i++) {
+        if (leads(&t->ranks[i])) {
+            led = true;
+            continue;
+        }
         for (int k = 0; k < KINDS; k++)
             sum.seconds[k] += t->ranks[i].seconds[k];
         sum.all += t->ranks[i].all;
@@ -81,8 +116,9 @@ static void efficiency(const struct page *p, const struct times *t)
     html_format(h, "; input took %.1f %%, waiting %.1f %%, adding up gradients %.1f %%. ",
                 100 * sum.seconds[INPUT] / sum.all, 100 * sum.seconds[WAIT] / sum.all,
                 100 * sum.seconds[ALLREDUCE] / sum.all);
-    html_format(h, "The last start took %.0f s. %s</p>\n", longest,
-                t->count > 1 ? "Rank 0 leads: it sleeps while the others work." : "");
+    html_format(h, "%s took %.0f s. %s</p>\n",
+                t->folds ? "The slowest fold" : "The last start", longest,
+                led ? "Rank 0 leads: it sleeps while the others work." : "");
 }
 
 /* The boxes of one kind: rank, from, to. Returns how many there are. */
@@ -103,6 +139,21 @@ static size_t put_boxes(const struct times *t, size_t ranks, int kind, FILE *out
     return count;
 }
 
+/* Of a cross-validation "3/1": fold 3, rank 1; no more names than can be read. */
+static void put_names(const struct times *t, size_t ranks, FILE *out)
+{
+    const size_t step = 1 + ranks / 16;
+    if (!t->folds) {
+        fprintf(out, "set format x \"%%.0f\"\nset xtics %zu\n", step);
+        return;
+    }
+    fputs("set xtics (", out);
+    for (size_t i = 0; i < ranks; i += step)
+        fprintf(out, "%s\"%.0f/%.0f\" %zu", i ? ", " : "", t->ranks[i].fold,
+                t->ranks[i].rank, i);
+    fputs(")\n", out);
+}
+
 static void script(const struct times *t, size_t ranks, FILE *out)
 {
     static const char *const looks[KINDS] = {
@@ -115,10 +166,8 @@ static void script(const struct times *t, size_t ranks, FILE *out)
     const char *comma = "plot ";
     for (int k = 0; k < KINDS; k++)
         counts[k] = put_boxes(t, ranks, k, out);
-    fprintf(out,
-            "set xrange [-0.7:%g]\nset yrange [0:*]\nset format x \"%%.0f\"\nset xtics "
-            "%zu\n",
-            (double)ranks - 0.3, 1 + ranks / 16);
+    fprintf(out, "set xrange [-0.7:%g]\nset yrange [0:*]\n", (double)ranks - 0.3);
+    put_names(t, ranks, out);
     for (int k = 0; k < KINDS; k++) {
         if (counts[k] == 0)
             continue;
@@ -134,8 +183,9 @@ static void script(const struct times *t, size_t ranks, FILE *out)
 
 static enum status draw(struct page *p, const struct times *t, struct error *err)
 {
-    static const struct chart_axes axes = {"Where the time of each rank went",
-                                           "rank (number)", "wall clock (s)", 0};
+    const struct chart_axes axes = {"Where the time of each rank went",
+                                    t->folds ? "fold/rank (numbers)" : "rank (number)",
+                                    "wall clock (s)", 0};
     enum status status = STATUS_OK;
     struct chart c;
     const size_t shown = t->count < DRAWN ? t->count : DRAWN;
@@ -154,15 +204,20 @@ out:
 static void table(const struct page *p, const struct times *t)
 {
     const struct html *h = &p->html;
-    html_put(h, "<div class=wide><table class=\"numbers sort\"><caption>Seconds of each "
-                "rank</caption><thead><tr><th scope=col class=n>rank<th scope=col>host");
+    html_format(h,
+                "<div class=wide><table class=\"numbers sort\"><caption>Seconds of each "
+                "rank</caption><thead><tr>%s<th scope=col class=n>rank<th "
+                "scope=col>host",
+                t->folds ? "<th scope=col class=n>fold" : "");
     for (int k = 0; k < KINDS; k++)
         html_format(h, "<th scope=col class=n>%s", kind_names[k]);
     html_put(h, "<th scope=col class=n>computing (%)</thead><tbody>\n");
     for (size_t i = 0; i < t->count; i++) {
         const struct rank_time *r = &t->ranks[i];
         html_put(h, "<tr>");
-        html_cell(h, "%.0f", (double)i);
+        if (t->folds)
+            html_cell(h, "%.0f", r->fold);
+        html_cell(h, "%.0f", r->rank);
         html_put(h, "<td>");
         html_text(h, h->hide ? "(host)" : r->host);
         for (int k = 0; k < KINDS; k++)

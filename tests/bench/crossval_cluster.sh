@@ -32,6 +32,9 @@ finished() { # RUN SECONDS
 began=$SECONDS
 mpirun -n 5 "$PULMO" run "${arguments[@]}" --set "output=$folder/one" >one.log 2>&1 || fail "$(tail -n 20 one.log)"
 finished one $((SECONDS - began))
+if command -v gnuplot >/dev/null && command -v chromium >/dev/null; then
+    "$python" "$PULMO_SOURCE/tests/lib/report_browser.py" one/report.html
+fi
 
 began=$SECONDS
 said=$(on c0 bash "$PULMO_SOURCE/slurm/crossval.sh" --output="$work/%j.out" --nodes=1 --ntasks=2 "${arguments[@]}" \

@@ -57,6 +57,16 @@ assert [f["fold"] for f in score["folds"]] == [0, 1, 2]
 assert {r["fold"] for r in csv.DictReader(open(run / "metrics.csv"))} == set("012")
 PY
 
+promise "its report has a learning curve and times of each fold, and works in a browser"
+"$PULMO" report first 2>report.log || fail "$(cat report.log)"
+grep -q "fold/rank" first/report.html || fail "no times of folds"
+[ "$(grep -o "first/models/[a-z]*-fold[0-9].h5" first/report.html | sort -u | wc -l)" = 6 ] || fail "not all models are named"
+if command -v gnuplot >/dev/null && command -v chromium >/dev/null; then
+    timeout 300 "$python" "$PULMO_SOURCE/tests/lib/report_browser.py" first/report.html
+else
+    echo "skipped: the page in a browser (no gnuplot, or no chromium)"
+fi
+
 promise "a run that is done is not run again"
 run 2 first
 expect_code 0 first
