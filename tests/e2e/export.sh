@@ -30,6 +30,15 @@ except ImportError:
 run = h5py.File("run/run.h5")["results"]
 scans, found = run["scans"], 0
 
+def held(thing, kinds):
+    """What Slicer's schema says of these properties; there are no others. A number: so many numbers."""
+    assert set(thing) == set(kinds), set(thing) ^ set(kinds)
+    for key, kind in kinds.items():
+        if isinstance(kind, int):
+            assert len(thing[key]) == kind and all(isinstance(v, (int, float)) for v in thing[key]), key
+        else:
+            assert type(thing[key]) is kind, key
+
 def metaimage(path):
     header = dict(line.split(" = ", 1) for line in open(path).read().splitlines())
     size = [int(v) for v in header["DimSize"].split()][::-1]
@@ -47,8 +56,12 @@ for i, uid in enumerate(scans["seriesuid"].asstr()[:]):
     (node,) = markups["markups"]
     assert node["type"] == "Fiducial" and node["coordinateSystem"] == "LPS" and node["coordinateUnits"] == "mm"
     points = node["controlPoints"]
+    held(node, {"type": str, "coordinateSystem": str, "coordinateUnits": str, "locked": bool, "labelFormat": str,
+                "lastUsedControlPointNumber": int, "controlPoints": list})
     assert len(points) == count and len({c["id"] for c in points}) == count
     for point, place, probability in zip(points, xyz, p):
+        held(point, {"id": str, "label": str, "description": str, "associatedNodeID": str, "position": 3,
+                     "orientation": 9, "selected": bool, "locked": bool, "visibility": bool, "positionStatus": str})
         assert np.allclose(point["position"], place, atol=1e-6) and point["positionStatus"] == "defined"
         assert "%.3f" % probability in point["label"]
     axes = scans["direction"][i].reshape(3, 3) * scans["spacing"][i]
