@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdbool.h>
 
 #include "base/clock.h"
 
@@ -91,6 +90,15 @@ void watchdog_stop(struct watchdog *w)
     free(w);
 }
 
+/* With the lock held, the description written. */
+static void begin(struct watchdog *w, double seconds)
+{
+    w->armed = true;
+    w->since = clock_seconds();
+    w->seconds = seconds;
+    pthread_cond_signal(&w->changed);
+}
+
 void watchdog_arm(struct watchdog *w, double seconds, const char *format, ...)
 {
     va_list arguments;
@@ -98,11 +106,22 @@ void watchdog_arm(struct watchdog *w, double seconds, const char *format, ...)
     va_start(arguments, format);
     vsnprintf(w->description, sizeof w->description, format, arguments);
     va_end(arguments);
-    w->armed = true;
-    w->since = clock_seconds();
-    w->seconds = seconds;
-    pthread_cond_signal(&w->changed);
+    begin(w, seconds);
     pthread_mutex_unlock(&w->lock);
+}
+
+bool watchdog_arm_idle(struct watchdog *w, double seconds, const char *what)
+{
+    if (!w)
+        return false;
+    pthread_mutex_lock(&w->lock);
+    const bool idle = !w->armed;
+    if (idle) {
+        snprintf(w->description, sizeof w->description, "%s", what);
+        begin(w, seconds);
+    }
+    pthread_mutex_unlock(&w->lock);
+    return idle;
 }
 
 void watchdog_touch(struct watchdog *w)

@@ -10,6 +10,8 @@
 #ifndef BASE_WATCHDOG_H
 #define BASE_WATCHDOG_H
 
+#include <stdbool.h>
+
 #include "base/status.h"
 
 struct watchdog;
@@ -24,6 +26,10 @@ void watchdog_stop(struct watchdog *w);
 /* Begins a watched operation; a second call replaces the first. */
 void watchdog_arm(struct watchdog *w, double seconds, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Begins `what` unless an operation is watched already, which then goes on being watched
+ * instead. Returns whether it began: only then it is the caller's to disarm. NULL is no
+ * watchdog, and watches nothing. */
+bool watchdog_arm_idle(struct watchdog *w, double seconds, const char *what);
 /* Progress: the time counts from now. */
 void watchdog_touch(struct watchdog *w);
 void watchdog_disarm(struct watchdog *w);

@@ -7,6 +7,10 @@
 #include "report/report.h"
 #include "run/job.h"
 #include "run/night.h"
+#include "run/protocol.h"
+
+/* Seconds that ranks wait for each other where settings could not be read. */
+static const double patience_unset = 1200;
 
 static const struct argp_child children[] = {{&job_arguments_argp, 0, NULL, 0}, {0}};
 
@@ -78,8 +82,10 @@ int command_run(int argc, char **argv)
         job_arguments_release(&arguments);
         return status_exit_code(status);
     }
-    if (comm_init(&comm, status == STATUS_OK ? settings.store.driver : "auto",
-                  &unstarted)) {
+    const bool set = status == STATUS_OK;
+    const double patience =
+        set ? settings.limits.deadline_s * PATIENCE_DEADLINES : patience_unset;
+    if (comm_init(&comm, set ? settings.store.driver : "auto", patience, &unstarted)) {
         log_error("%s", unstarted.message);
         return 1;
     }

@@ -1,6 +1,10 @@
 /*
  * The ranks of a job: who they are, where they run, and how they agree.
  *
+ * No wait is for ever: what the ranks' common watchdog does not watch for a caller (their
+ * start and end, an agreement) it watches for itself, and when the time passes the job
+ * ends, naming the wait.
+ *
  * Local work ends in comm_agree before the next collective call, so that a failure of one
  * rank is the failure of all, with its message, and nobody waits for a rank that left.
  * Funneled: only the thread that called comm_init calls MPI.
@@ -13,6 +17,7 @@
 #include <stdint.h>
 
 #include "base/status.h"
+#include "base/watchdog.h"
 
 enum { COMM_HOST_BYTES = 64 };
 
@@ -23,6 +28,8 @@ struct comm {
     bool all_compute; /* rank 0 leads and works too; else it leads alone, unless it is the
                          only rank */
     char host[COMM_HOST_BYTES];
+    struct watchdog *watchdog; /* of the process; NULL: ranks wait as long as it takes */
+    double patience;           /* seconds, where a caller says nothing else */
 };
 
 /* Whether a launcher started this process (mpirun, or srun with any PMI). Otherwise it is
@@ -30,10 +37,13 @@ struct comm {
 bool comm_is_launched(void);
 
 /* Starts MPI; `io_driver` "auto", "romio" or "ompio" is chosen before it starts. Waiting
- * ranks yield their core. Collective. */
-enum status comm_init(struct comm *c, const char *io_driver, struct error *err);
+ * ranks yield their core. `patience`: how long ranks wait for each other, in seconds; 0:
+ * as long as it takes, without a watchdog. Collective. */
+enum status comm_init(struct comm *c, const char *io_driver, double patience,
+                      struct error *err);
 
-/* Ends MPI. Collective. */
+/* Ends MPI, then the watchdog. The process has to end within `patience` from now: it is
+ * killed then. Collective. */
 void comm_finish(struct comm *c);
 
 /* The name of the MPI-IO driver and of the MPI library in use, for provenance. */

@@ -2,6 +2,7 @@
 
 #include "base/memory.h"
 #include "base/size.h"
+#include "comm/guard.h"
 
 enum { TAG_HEAD = 1, TAG_PAYLOAD = 2 };
 
@@ -18,6 +19,7 @@ struct head {
 void message_send(const struct comm *c, int peer, const struct message *m)
 {
     struct head head = {m->kind, m->part, m->item, m->bytes};
+    const bool watched = comm_watch(c, "sending a message");
     MPI_Send(&head, sizeof head, MPI_BYTE, peer, TAG_HEAD, c->mpi);
     for (size_t done = 0; done < m->bytes;) {
         size_t n = m->bytes - done < PIECE_BYTES ? m->bytes - done : PIECE_BYTES;
@@ -25,6 +27,7 @@ void message_send(const struct comm *c, int peer, const struct message *m)
                  TAG_PAYLOAD, c->mpi);
         done += n;
     }
+    comm_unwatch(c, watched);
 }
 
 bool message_take(const struct comm *c, int peer, struct message *m)
@@ -44,11 +47,13 @@ bool message_take(const struct comm *c, int peer, struct message *m)
     /* A message that cannot be held ends the rank: its sender would wait for ever. */
     struct error err;
     CHECK(memory_new(head.bytes, 1, "message", &m->payload, &err) == STATUS_OK);
+    const bool watched = comm_watch(c, "receiving the rest of a message");
     for (size_t done = 0; done < head.bytes;) {
         size_t n = head.bytes - done < PIECE_BYTES ? head.bytes - done : PIECE_BYTES;
         MPI_Recv((char *)m->payload + done, count_cast(n), MPI_BYTE, status.MPI_SOURCE,
                  TAG_PAYLOAD, c->mpi, MPI_STATUS_IGNORE);
         done += n;
     }
+    comm_unwatch(c, watched);
     return true;
 }

@@ -4,7 +4,8 @@
  *
  * Waiting is by looking and sleeping, never by spinning: a master beside its workers
  * takes next to nothing of their cores. Sends block until the other side takes them, so a
- * sender arms its watchdog. Point to point; not collective.
+ * sender arms the watchdog with what it is; comm.h watches what nobody else does. Point
+ * to point; not collective.
  */
 #ifndef COMM_MESSAGE_H
 #define COMM_MESSAGE_H

@@ -149,8 +149,7 @@ int job_cross_validate(struct job *j)
     struct error err;
     int exit_code = 0;
     struct crossval c = {.job = j};
-    c.around = (struct job_around){.watchdog = j->watchdog,
-                                   .isa = j->isa,
+    c.around = (struct job_around){.isa = j->isa,
                                    .threads = j->threads,
                                    .tell = crossval_tell,
                                    .context = &c,

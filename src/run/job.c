@@ -23,16 +23,6 @@
 
 enum { EXIT_FAILED = 1, EXIT_QUARANTINED = 3 };
 
-static void expired(void *context, const char *description, double seconds)
-{
-    const struct comm *c = context;
-    log_error("rank %d on %s: %s has taken more than %.0f s: the job ends; the same "
-              "command goes "
-              "on from what is done",
-              c->rank, c->host, description, seconds);
-    comm_abort(EXIT_FAILED);
-}
-
 /* --- finish --- */
 
 static struct assembly assembly_of(struct job *j)
@@ -385,22 +375,7 @@ static void job_release(struct job *j)
         run_folder_release(&j->folder);
     else
         free(j->folder.heatmaps);
-    if (!j->around)
-        watchdog_stop(j->watchdog);
-}
-
-/* The watchdog of the process, and all that is done before any work. */
-static enum status begin(struct job *j, bool *done, struct error *err)
-{
-    enum status status = STATUS_OK;
-    if (j->around)
-        j->watchdog = j->around->watchdog;
-    else
-        status = watchdog_start(expired, (void *)(uintptr_t)j->comm, &j->watchdog, err);
-    TRY(comm_agree(j->comm, status, err));
-    TRY(job_begin(j, done, err));
-out:
-    return status;
+    watchdog_disarm(j->watchdog);
 }
 
 static int run(struct job *j)
@@ -409,11 +384,12 @@ static int run(struct job *j)
     int exit_code;
     bool done = false;
 
+    j->watchdog = j->comm->watchdog;
     j->started = clock_seconds();
     j->started_unix = (double)time(NULL);
     j->folder.lock = -1;
     interrupt_install();
-    enum status status = begin(j, &done, &err);
+    enum status status = job_begin(j, &done, &err);
     if (status != STATUS_OK) {
         if (job_is_master(j))
             log_error("%s", err.message);

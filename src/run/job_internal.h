@@ -19,7 +19,6 @@
 /* What a job that is part of another one takes from that: machines have been agreed on.
  */
 struct job_around {
-    struct watchdog *watchdog;
     enum isa isa;
     int threads;
     /* On rank 0: hears where the job stands, often. */
@@ -41,7 +40,7 @@ struct job {
     const char *journal;             /* its name; NULL: the sweep's usual one */
     char *hard_list;                 /* that the training made; NULL: none */
     job_report *page;
-    struct watchdog *watchdog;
+    struct watchdog *watchdog; /* of comm */
     struct detector *detector; /* of a worker, or of rank 0 */
     struct worker worker;
     struct master master;

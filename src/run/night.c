@@ -16,19 +16,18 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "base/watchdog.h"
 #include "run/interrupt.h"
 #include "run/night_canaries.h"
 #include "run/night_internal.h"
 #include "run/protocol.h"
 
-enum { EXIT_FAILED = 1, EXIT_LOOK = 3 };
+enum { EXIT_LOOK = 3 };
 
 /* A night as a rank sees it. */
 struct life {
     const struct comm *comm;
-    struct settings now; /* of the detection; its texts are borrowed */
-    struct watchdog *watchdog;
+    struct settings now;       /* of the detection; its texts are borrowed */
+    struct watchdog *watchdog; /* of comm */
     job_report *page;
     struct night night; /* settings and folder's paths on all ranks, else rank 0's */
     bool has_canaries;
@@ -38,15 +37,6 @@ struct life {
 static bool is_master(const struct life *f)
 {
     return f->comm->rank == 0;
-}
-
-static void expired(void *context, const char *description, double seconds)
-{
-    const struct comm *c = context;
-    log_error("rank %d on %s: %s has taken more than %.0f s: the night ends; the same "
-              "command goes on from what is done",
-              c->rank, c->host, description, seconds);
-    comm_abort(EXIT_FAILED);
 }
 
 /* All ranks wait for rank 0, not for ever. */
@@ -299,7 +289,6 @@ static void life_release(struct life *f)
     free(n->why_all);
     free(n->identity);
     night_folder_release(&n->folder);
-    watchdog_stop(f->watchdog);
 }
 
 static bool is_complete(int exit_code)
@@ -350,15 +339,12 @@ static void say_what_stays(const struct life *f, int exit_code)
 
 int night_run(const struct comm *c, const struct settings *s, job_report *page)
 {
-    struct life f = {.comm = c, .page = page};
+    struct life f = {.comm = c, .watchdog = c->watchdog, .page = page};
     struct error err;
     int exit_code;
     f.night.settings = s;
     interrupt_install();
-    enum status status = watchdog_start(expired, (void *)(uintptr_t)c, &f.watchdog, &err);
-    status = comm_agree(c, status, &err);
-    if (status == STATUS_OK)
-        status = begin_together(&f, s, &err);
+    enum status status = begin_together(&f, s, &err);
     if (status == STATUS_OK) {
         exit_code = spend(&f);
     } else {

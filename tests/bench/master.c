@@ -35,13 +35,6 @@ static void ok(enum status s)
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-static void expired(void *context, const char *description, double seconds)
-{
-    (void)context;
-    fprintf(stderr, "%s: %.0f s\n", description, seconds);
-    _exit(1);
-}
-
 /* --- a worker that makes nothing --- */
 
 struct answers {
@@ -121,8 +114,11 @@ static void lead(const struct comm *c, const char *folder, size_t scans, double 
     struct settings settings = {.stages = {.detect = true}, .limits = {.deadline_s = 60}};
     struct dataset dataset;
     struct schedule_scan *plan = room(scans, sizeof *plan);
-    struct master m = {
-        .comm = c, .settings = &settings, .dataset = &dataset, .quarantine_limit = 1};
+    struct master m = {.comm = c,
+                       .settings = &settings,
+                       .watchdog = c->watchdog,
+                       .dataset = &dataset,
+                       .quarantine_limit = 1};
     const struct ledger_options options = {
         .segment_slices = SLAB_SLICES,
         .classifies = true,
@@ -137,7 +133,6 @@ static void lead(const struct comm *c, const char *folder, size_t scans, double 
         plan[i] = (struct schedule_scan){dataset.scans[i].subset, 1};
     ok(schedule_new(plan, scans, DATASET_SUBSETS, c->size - 1, &m.schedule, &err));
     ok(ledger_open(journal, "bench", &dataset, m.schedule, &options, &m.ledger, &err));
-    ok(watchdog_start(expired, NULL, &m.watchdog, &err));
     ok(progress_new(progress, c->host, c->size, &m.progress, &err));
     const double start = clock_seconds(), core = process_seconds();
     ok(master_run(&m, NULL, &err));
@@ -149,7 +144,6 @@ static void lead(const struct comm *c, const char *folder, size_t scans, double 
            (process_seconds() - core) / wall, 1e6 * (process_seconds() - core) / tasks);
     fflush(stdout);
     master_tell(&m, SAYS_QUIT, 0, NULL, 0);
-    watchdog_stop(m.watchdog);
     progress_free(m.progress);
     ledger_close(m.ledger);
     schedule_free(m.schedule);
@@ -162,7 +156,7 @@ int main(int argc, char **argv)
 {
     static struct answers answers;
     struct comm c;
-    ok(comm_init(&c, "auto", &err));
+    ok(comm_init(&c, "auto", 60, &err));
     if (argc < 2 || c.size < 2) {
         fprintf(stderr, "usage: mpirun -n RANKS %s FOLDER [SCANS [SECONDS]]\n", argv[0]);
         return 2;

@@ -39,6 +39,31 @@ for case in "1 raw" "3 zraw" "5 mhd"; do
 done
 same_results alone-raw three-raw
 
+promise "a rank that never comes to the start: the others end the job, naming the wait"
+here=("${plain[@]}" "${tree[@]}" --set output=unstarted --set limits.deadline_s=1)
+code=0
+timeout -k 5 $patience mpirun -n 2 "${here[@]}" : \
+    -n 1 env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG=jobs/detect.cfg "${here[@]}" >unstarted.log 2>&1 || code=$?
+expect_code 1 unstarted
+expect_said unstarted 'starting MPI with all ranks has taken more than 2 s'
+[ -z "$(ranks_of unstarted)" ] || fail "ranks are left: $(ranks_of unstarted)"
+
+promise "a rank that stands still when all is done, on its way out: the job does not wait for it"
+start 3 leaving "${tree[@]}" --set limits.deadline_s=1
+until [ -e leaving/DONE ] || ! kill -0 "$group" 2>/dev/null; do sleep 0.001; done
+stopped_rank=$(ranks_of leaving | sed -n 2p)
+[ -z "$stopped_rank" ] || kill -STOP "$stopped_rank" 2>/dev/null || true
+for _ in $(seq 300); do
+    kill -0 "$group" 2>/dev/null || break
+    sleep 0.1
+done
+! kill -0 "$group" 2>/dev/null || fail "all is done, and 30 s later the job is still there"
+finish
+stopped_rank=
+[ "$(cat leaving/DONE)" = 0 ] || fail "leaving: DONE holds $(cat leaving/DONE)"
+same_results whole leaving
+echo "  exit code $code"
+
 promise "more hanging scans than the job puts up with: it stops and says so"
 uid=$(sed -n 1p "$work/tree/seriesuids.csv")
 job=(env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG="$uid.raw" "${plain[@]}")
