@@ -2,9 +2,12 @@
  * An LD_PRELOAD shim that makes a healthy machine misbehave, for the end-to-end tests.
  *
  *   SHIM_HANG=TEXT    read() of a file whose path contains TEXT never returns
+ *   SHIM_SLOW=TEXT    read() of a file whose path contains TEXT takes 0.3 s longer
  *   SHIM_ENOSPC=TEXT  write() to a file whose path contains TEXT fails with ENOSPC
- *   SHIM_KILL=TEXT    fsync() of a file whose path contains TEXT: half of the file is lost,
- *                     and the process is killed
+ *   SHIM_KILL=TEXT    fsync() of a file whose path contains TEXT: half of the file is
+ *                     lost, and the process is killed
+ *   SHIM_WHILE=FILE   reads hang or are slow while that file is there; one that hangs
+ *                     returns when it goes
  *
  * The path is that of /proc/self/fd, so it is seen however the file was opened.
  */
@@ -34,11 +37,19 @@ static int path_matches(int fd, const char *variable)
     return strstr(path, wanted) != NULL;
 }
 
-static void hang_if_asked(int fd)
+static int is_time(void)
 {
+    const char *file = getenv("SHIM_WHILE");
+    return !file || access(file, F_OK) == 0;
+}
+
+static void hold_up_if_asked(int fd)
+{
+    if (is_time() && path_matches(fd, "SHIM_SLOW"))
+        usleep(300000);
     if (path_matches(fd, "SHIM_HANG"))
-        for (;;)
-            sleep(1000);
+        while (is_time())
+            usleep(20000);
 }
 
 ssize_t read(int fd, void *data, size_t bytes)
@@ -46,7 +57,7 @@ ssize_t read(int fd, void *data, size_t bytes)
     static ssize_t (*next)(int, void *, size_t);
     if (!next)
         next = (ssize_t(*)(int, void *, size_t))dlsym(RTLD_NEXT, "read");
-    hang_if_asked(fd);
+    hold_up_if_asked(fd);
     return next(fd, data, bytes);
 }
 
@@ -55,7 +66,7 @@ ssize_t pread64(int fd, void *data, size_t bytes, off64_t offset)
     static ssize_t (*next)(int, void *, size_t, off64_t);
     if (!next)
         next = (ssize_t(*)(int, void *, size_t, off64_t))dlsym(RTLD_NEXT, "pread64");
-    hang_if_asked(fd);
+    hold_up_if_asked(fd);
     return next(fd, data, bytes, offset);
 }
 
