@@ -1,10 +1,11 @@
 #include "base/memory.h"
 
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/size.h"
 
-enum { ALIGNMENT = 64 };
+enum { ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20 };
 
 enum status memory_new(size_t count, size_t item_bytes, const char *what, void **out,
                        struct error *err)
@@ -17,10 +18,16 @@ enum status memory_new(size_t count, size_t item_bytes, const char *what, void *
     bytes &= ~(size_t)(ALIGNMENT - 1);
     if (bytes == 0)
         bytes = ALIGNMENT;
-    void *p = aligned_alloc(ALIGNMENT, bytes);
+    const bool large = bytes >= LARGE;
+    void *p = aligned_alloc(large ? LARGE_PAGE : ALIGNMENT, bytes);
     if (!p)
         return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory for %zu bytes", what,
                          bytes);
+    /* All of it is touched below, so large pages take no more memory, and passes over
+     * large tensors take fewer page walks. It is advice: that it fails does not matter.
+     */
+    if (large)
+        (void)madvise(p, bytes, MADV_HUGEPAGE);
     memset(p, 0, bytes);
     *out = p;
     return STATUS_OK;

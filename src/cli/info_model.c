@@ -60,20 +60,22 @@ static enum status print_training(const struct model *m, const struct info_optio
         memcpy(size, model_dimensions(m) == 2 ? plane : patch, sizeof size);
     if (crop[0])
         options.loss = loss_make(LOSS_CROSS_ENTROPY);
-    const enum status status = training_new(model_network(m), size, &options, &t, err);
+    enum status status = training_new(model_network(m), size, &options, &t, err);
     if (status != STATUS_OK)
         return status;
+    TRY(training_measure(t, err));
     printf(
         "\ntraining, a sample of %lld x %lld x %lld voxels: phase, layer, what, shape, "
-        "algorithm, multiply-adds, kB\n",
+        "algorithm, MFLOP, kB, rate here\n",
         (long long)size[0], (long long)size[1], (long long)size[2]);
     training_print(t, stdout);
     const size_t all = training_bytes(t, &a_sample);
     printf("%.1f million multiply-adds, %.1f MB a sample, %.1f MB beside\n",
            (double)training_multiply_adds(t) * 1e-6, (double)a_sample * 1e-6,
            (double)(all - a_sample) * 1e-6);
+out:
     training_free(t);
-    return STATUS_OK;
+    return status;
 }
 
 static void print_tensors(const struct tensor_file *f)

@@ -123,7 +123,7 @@ struct settings {
     struct {
         char *isa;       /* "auto", "portable", "avx2", "avx512" */
         int64_t threads; /* 0: cores allotted / compute ranks on the host */
-        char *algorithm; /* "auto", "reference", "blis", "direct", "winograd" */
+        char *algorithm; /* conv_algorithm_name (tensor/conv.h) */
     } compute;
     struct {                         /* what `check` predicts for; no job depends on it */
         int64_t nodes, tasks, cores; /* tasks and cores of a node; 0: not said */

@@ -242,7 +242,7 @@ const struct key keys[] = {
     {"compute.threads", KEY_INTEGER, 0, AT(compute.threads), "0", RANGE(0, 4096),
      .help = "threads a rank; 0: cores allotted / compute ranks on the host"},
     {"compute.algorithm", KEY_CHOICE, KEY_BINDS, AT(compute.algorithm), "auto",
-     ONE_OF("auto", "reference", "blis", "direct", "winograd"),
+     ONE_OF("auto", "reference", "blis", "direct", "winograd", "winograd4"),
      .help = "how convolutions are computed"},
 
     {"cluster.nodes", KEY_INTEGER, 0, AT(cluster.nodes), "0", RANGE(0, 1e6),

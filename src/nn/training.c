@@ -59,12 +59,15 @@ void training_free(struct training *t)
     free(t->sample_memory);
     free(t->thread_memory);
     free(t->slots);
+    free(t->slot_memory);
+    free(t->packed_sums);
     free(t->outputs);
     free(t->norm_sums);
     free(t->losses);
     free(t->magnitudes);
     free(t->sums);
     free(t->limits);
+    free(t->op_seconds);
     free(t);
 }
 
@@ -110,12 +113,13 @@ double training_loss(const struct training *t, int sample)
 
 size_t training_bytes(const struct training *t, size_t *a_sample)
 {
-    *a_sample = ((size_t)t->sample_floats + t->trained_values + t->output_floats) *
-                    sizeof(float) +
-                2 * (size_t)t->norm_channels * sizeof(double);
+    *a_sample =
+        ((size_t)t->sample_floats + t->slot_floats + t->output_floats) * sizeof(float) +
+        2 * (size_t)t->norm_channels * sizeof(double);
     return (size_t)t->options.samples * *a_sample +
            (size_t)t->options.threads * (size_t)t->thread_floats * sizeof(float) +
-           t->trained_values * (sizeof(int64_t) + 3 * sizeof(float));
+           t->trained_values * (sizeof(int64_t) + 3 * sizeof(float)) +
+           t->slot_floats * sizeof(int64_t);
 }
 
 int64_t training_multiply_adds(const struct training *t)
@@ -260,12 +264,10 @@ static enum status find_limits(struct training *t, int count,
 
 #pragma omp parallel for num_threads(t->options.threads) schedule(static)
     for (int i = 0; i < count; i++) {
-        const float *slot = t->slots + (size_t)i * t->trained_values;
-        for (size_t k = 0; k < tensors; k++) {
-            t->magnitudes[(size_t)i * tensors + k] =
-                fixed_sum_magnitude(slot, t->trained[k].count);
-            slot += t->trained[k].count;
-        }
+        const float *slots = t->slot_memory + (size_t)i * t->slot_floats;
+        for (size_t k = 0; k < tensors; k++)
+            t->magnitudes[(size_t)i * tensors + k] = fixed_sum_magnitude(
+                t->options.isa, slots + t->slots[k].offset, t->slots[k].floats);
     }
     for (size_t k = 0; k < tensors; k++)
         t->limits[k] = FIXED_SUM_ZERO;
@@ -289,25 +291,40 @@ out:
     return status;
 }
 
-/* Values of a tensor that are summed over the samples at a time, so that sums stay in the
- * cache. */
-enum { BLOCK = 4096 };
-
-static void sum_tensor(struct training *t, size_t tensor, size_t first, int count)
+/* Sums one stretch of the slots over the samples. */
+static void sum_stretch(struct training *t, size_t from, size_t to, int count)
 {
-    const size_t values = t->trained[tensor].count;
-    const int magnitude = (int)t->limits[tensor];
-    const int64_t blocks = (int64_t)((values + BLOCK - 1) / BLOCK);
+    memset(t->packed_sums + from, 0, (to - from) * sizeof *t->packed_sums);
+    for (size_t k = 0; k < t->trained_count; k++) {
+        const struct slot *s = &t->slots[k];
+        const size_t first = s->offset > from ? s->offset : from,
+                     end = s->offset + s->floats < to ? s->offset + s->floats : to;
+        for (int i = 0; i < count && first < end; i++)
+            fixed_sum_add(t->options.isa, t->packed_sums + first,
+                          t->slot_memory + (size_t)i * t->slot_floats + first,
+                          end - first, (int)t->limits[k]);
+    }
+}
+
+/* Stretches are short enough for their sums to stay in the cache. */
+static void sum_slots(struct training *t, int count)
+{
+    enum { STRETCH = 4096 };
+    const int64_t stretches = (int64_t)((t->slot_floats + STRETCH - 1) / STRETCH);
 
 #pragma omp parallel for num_threads(t->options.threads) schedule(static)
-    for (int64_t b = 0; b < blocks; b++) {
-        const size_t from = (size_t)b * BLOCK,
-                     some = values - from < BLOCK ? values - from : BLOCK;
-        int64_t *sums = t->sums + first + from;
-        memset(sums, 0, some * sizeof *sums);
-        for (int i = 0; i < count; i++)
-            fixed_sum_add(sums, t->slots + (size_t)i * t->trained_values + first + from,
-                          some, magnitude);
+    for (int64_t b = 0; b < stretches; b++) {
+        const size_t from = (size_t)b * STRETCH, rest = t->slot_floats - from;
+        sum_stretch(t, from, from + (rest < STRETCH ? rest : STRETCH), count);
+    }
+#pragma omp parallel for num_threads(t->options.threads) schedule(dynamic)
+    for (size_t k = 0; k < t->trained_count; k++) {
+        const struct slot *s = &t->slots[k];
+        int64_t *to = t->sums + (t->trained[k].gradient - t->gradients);
+        if (s->packing)
+            conv_gradient_unpack(s->packing, t->packed_sums + s->offset, to);
+        else
+            memcpy(to, t->packed_sums + s->offset, s->floats * sizeof *to);
     }
 }
 
@@ -321,8 +338,7 @@ static enum status sum_gradients(struct training *t, int count, int64_t total,
     size_t first = 0;
 
     TRY(find_limits(t, count, reducer, err));
-    for (size_t k = 0; k < t->trained_count; first += t->trained[k++].count)
-        sum_tensor(t, k, first, count);
+    sum_slots(t, count);
     for (int i = 0; i < count; i++)
         exact_sum_add(&losses, t->losses[i]);
     memcpy(t->sums + t->trained_values, losses.limbs, sizeof losses.limbs);

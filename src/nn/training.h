@@ -115,8 +115,15 @@ size_t training_bytes(const struct training *t, size_t *a_sample);
 /* Multiply-adds of one sample, forward and backward, counted directly. */
 int64_t training_multiply_adds(const struct training *t);
 
+/* Measures what training_print shows as rates, in a few steps on noise with weights of
+ * its own making; `samples` and `threads` are best 1. Once. Errors: STATUS_STAGE_MEMORY,
+ * and those of training_gradients. */
+enum status training_measure(struct training *t, struct error *err);
+
 /* One line an operation of a step: phase (the batch meets between phases), layer, what,
- * shape, algorithm, multiply-adds and kilobytes read and written, of one sample. */
+ * shape, algorithm, million floating point operations (counted directly) and kilobytes
+ * read and written, of one sample; once measured, GFLOP/s or, where there are none, GB/s.
+ */
 void training_print(const struct training *t, FILE *out);
 
 #endif

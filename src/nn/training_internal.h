@@ -19,7 +19,7 @@
 #include "tensor/conv_norm_gradient.h"
 #include "tensor/conv_peaks.h"
 #include "tensor/exact_sum.h"
-#include "tensor/layers_backward.h"
+#include "tensor/norm_lanes.h"
 
 enum { NONE = -1 };
 
@@ -27,8 +27,9 @@ enum { NONE = -1 };
  * gradient that is added to it. */
 struct room {
     struct value_shape shape;
+    int whole, channel; /* channels of another room, from `channel` on; NONE: its own */
     int halo_d, halo;
-    struct arena_item item; /* moments are operations */
+    struct arena_item item; /* moments are operations; of parts never used */
     bool a_sample; /* it lives across phases: one for each sample, else one a thread */
     bool clears;   /* its halo is zeroed at its birth, since others use the same bytes */
 };
@@ -63,7 +64,9 @@ struct op {
     int gradient, to; /* by the output, by the input; they may be the same */
     int peaks;        /* OP_CONV_POOL: a byte for each value of the output */
     int channel;      /* OP_COPY: the first one in the concatenation */
-    bool relu;        /* convolutions, forward: in the store */
+    bool relu; /* convolutions, forward: in the store; norms, backward: of what they took
+                */
+    bool adds; /* mean pooling, backward: to what others have passed back */
     int phase;
 };
 
@@ -79,9 +82,16 @@ struct norm {
     double *mean_sum, *product_sum;        /* backward: sums of the batch */
 };
 
+/* Where the gradients of samples by a trained tensor lie. */
+struct slot {
+    size_t offset, floats;               /* in those of a sample */
+    const struct conv_gradient *packing; /* their order; NULL: PyTorch's */
+};
+
 /* What belongs to a layer of the network. */
 struct layer_state {
     int tensors[PARAMETER_ROLES]; /* NONE: it has no such tensor */
+    int slots[PARAMETER_ROLES];   /* of those that are trained, or NONE */
     bool trained;
     /* Forward the one, backward to the input the other (NULL: it is not wanted). */
     struct conv *conv;
@@ -124,15 +134,25 @@ struct training {
 
     int64_t sample_floats, thread_floats, scratch_offset;
     float *sample_memory, *thread_memory;
-    float *slots;      /* [sample][trained_values] gradients */
-    float *outputs;    /* [sample][output_floats] */
-    double *norm_sums; /* [sample][2][norm_channels] */
-    double *losses;    /* [sample] */
-    int *magnitudes;   /* [sample][trained_count] */
-    int64_t *sums;     /* gradients and loss, summed over samples */
-    int64_t *limits;   /* largest magnitudes, and whether the loss is finite */
+    struct slot *slots;   /* of the trained tensors */
+    size_t slot_floats;   /* of all of them */
+    float *slot_memory;   /* [sample][slot_floats] gradients */
+    int64_t *packed_sums; /* [slot_floats], over samples */
+    float *outputs;       /* [sample][output_floats] */
+    double *norm_sums;    /* [sample][2][norm_channels] */
+    double *losses;       /* [sample] */
+    int *magnitudes;      /* [sample][trained_count] */
+    int64_t *sums;        /* gradients, in PyTorch's order, and loss over samples */
+    int64_t *limits;      /* largest magnitudes, and whether the loss is finite */
     size_t output_floats;
+    double *op_seconds; /* of each operation, the least; NULL: not measured */
 };
+
+/* The room that holds a room's memory. */
+static inline int whole_room(const struct training *t, int room)
+{
+    return t->rooms[room].whole == NONE ? room : t->rooms[room].whole;
+}
 
 /* Room of the gradient by a value. */
 static inline int gradient_room(const struct training *t, int value)
@@ -154,6 +174,9 @@ void training_set_weights(struct training *t);
  */
 void training_run_phase(struct training *t, int phase, int sample,
                         const struct training_sample *given, int64_t total, int thread);
+
+/* Takes the time since an operation began on a sample. */
+void training_time_op(struct training *t, int op, double begun);
 
 /* The operation that ended a phase with sums over the batch, or NULL. */
 const struct op *training_phase_sums(const struct training *t, int phase);

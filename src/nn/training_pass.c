@@ -1,21 +1,40 @@
 /* One sample through the operations of one phase. */
+#include "base/clock.h"
 #include "nn/training_internal.h"
 
 /* Where an operation runs. */
 struct place {
     struct training *t;
     float *sample_memory, *thread_memory;
-    float *slot;       /* gradients of this sample */
+    float *slots;      /* gradients of this sample */
     double *norm_sums; /* [2][norm_channels] */
     int sample;
 };
 
-static struct view view_of(const struct place *p, int room)
+static struct view view_of_whole(const struct place *p, int room)
 {
     const struct room *r = &p->t->rooms[room];
     float *memory = r->a_sample ? p->sample_memory : p->thread_memory;
     return view_make(memory + r->item.offset, r->shape.size[0], r->shape.size[1],
                      r->shape.size[2], r->shape.channels, r->halo_d, r->halo);
+}
+
+static struct view view_of(const struct place *p, int room)
+{
+    const struct room *r = &p->t->rooms[room];
+    const struct view whole = view_of_whole(p, whole_room(p->t, room));
+    return r->whole == NONE ? whole : view_channels(whole, r->channel, r->shape.channels);
+}
+
+/* Zeros around a tensor that lies where others have been, at its birth. */
+static void clear_halo(const struct place *p, int room, int op)
+{
+    const int whole = whole_room(p->t, room);
+    const struct room *r = &p->t->rooms[whole];
+    if (r->clears && r->item.born == op) {
+        const struct view v = view_of_whole(p, whole);
+        view_clear_halo(&v);
+    }
 }
 
 static const float *values_of(const struct training *t, int layer,
@@ -29,10 +48,8 @@ static const float *values_of(const struct training *t, int layer,
 static float *slot_of(const struct place *p, int layer, enum parameter_role role)
 {
     const struct training *t = p->t;
-    const int tensor = t->layers[layer].tensors[role];
-    if (tensor == NONE || !t->tensors[tensor].gradient)
-        return NULL;
-    return p->slot + (t->tensors[tensor].gradient - t->gradients);
+    const int slot = t->layers[layer].slots[role];
+    return slot == NONE ? NULL : p->slots + t->slots[slot].offset;
 }
 
 /* The views of an operation; those that it does not have are left alone. */
@@ -65,10 +82,10 @@ static void run_conv_backward(const struct place *p, const struct op *op,
     float *weights = slot_of(p, op->layer, PARAMETER_WEIGHT);
     float *bias = slot_of(p, op->layer, PARAMETER_BIAS);
     if (weights)
-        conv_gradient_weights(&s->gradient, transposed ? &v->gradient : &v->in,
-                              transposed ? &v->in : &v->gradient, weights, scratch);
+        conv_gradient_packed(&s->gradient, transposed ? &v->gradient : &v->in,
+                             transposed ? &v->in : &v->gradient, weights, scratch);
     if (bias)
-        conv_gradient_bias(&v->gradient, bias);
+        conv_gradient_bias(p->t->options.isa, &v->gradient, bias);
     if (op->to == NONE)
         return;
     if (transposed)
@@ -95,7 +112,7 @@ static void run_norm_conv_backward(const struct place *p, const struct op *op,
     const int layer = s->norm_before;
     const struct norm *n = &t->norms[t->layers[layer].norm];
     float *bias = slot_of(p, op->layer, PARAMETER_BIAS);
-    batch_norm_forward(n->inverse, n->normal_shift, &v->in, &v->to);
+    norm_lanes_forward(t->options.isa, n->inverse, n->normal_shift, &v->in, &v->to);
     conv_norm_gradient(
         &s->gradient, values_of(t, op->layer, PARAMETER_WEIGHT),
         values_of(t, layer, PARAMETER_WEIGHT), values_of(t, layer, PARAMETER_BIAS),
@@ -103,7 +120,7 @@ static void run_norm_conv_backward(const struct place *p, const struct op *op,
         slot_of(p, layer, PARAMETER_WEIGHT), slot_of(p, layer, PARAMETER_BIAS),
         p->thread_memory + t->scratch_offset);
     if (bias)
-        conv_gradient_bias(&v->gradient, bias);
+        conv_gradient_bias(p->t->options.isa, &v->gradient, bias);
 }
 
 /* The gradients by weight and bias are the sums; what goes on to the input needs them of
@@ -115,7 +132,8 @@ static void run_norm_sums_backward(const struct place *p, const struct op *op,
     double *sums = p->norm_sums, *products = p->norm_sums + p->t->norm_channels;
     float *weight = slot_of(p, op->layer, PARAMETER_WEIGHT),
           *bias = slot_of(p, op->layer, PARAMETER_BIAS);
-    batch_norm_backward_sums(&v->in, &v->gradient, n->mean, n->inverse, sums, products);
+    norm_lanes_backward_sums(p->t->options.isa, &v->in, &v->gradient, n->mean, n->inverse,
+                             sums, products);
     for (int c = 0; c < n->channels && weight; c++) {
         weight[c] = (float)products[c];
         bias[c] = (float)sums[c];
@@ -146,11 +164,12 @@ static void run_forward(const struct place *p, const struct op *op, const struct
         run_conv(p, op, v);
         break;
     case OP_NORM_SUMS:
-        batch_norm_sums(&v->in, p->norm_sums, p->norm_sums + t->norm_channels);
+        norm_lanes_sums(t->options.isa, &v->in, p->norm_sums,
+                        p->norm_sums + t->norm_channels);
         break;
     case OP_NORM:
-        batch_norm_forward(t->norms[s->norm].scale, t->norms[s->norm].shift, &v->in,
-                           &v->out);
+        norm_lanes_forward(t->options.isa, t->norms[s->norm].scale,
+                           t->norms[s->norm].shift, &v->in, &v->out);
         break;
     case OP_RELU:
         relu_forward(&v->in, &v->out);
@@ -217,8 +236,8 @@ static void run_backward(const struct place *p, const struct op *op,
         run_norm_sums_backward(p, op, v);
         break;
     case OP_NORM:
-        batch_norm_backward(&v->in, &v->gradient, n->mean, n->first, n->second, n->scale,
-                            &v->to);
+        norm_lanes_backward(t->options.isa, &v->in, &v->gradient, n->mean, n->first,
+                            n->second, n->scale, op->relu, &v->to);
         break;
     case OP_RELU:
         relu_backward(&v->out, &v->gradient, &v->to);
@@ -227,7 +246,10 @@ static void run_backward(const struct place *p, const struct op *op,
         max_pool_backward(&s->pool, &v->in, &v->out, &v->gradient, &v->to);
         break;
     case OP_AVG_POOL:
-        average_pool_backward(&s->pool, &v->gradient, &v->to);
+        if (op->adds)
+            average_pool_backward_add(&s->pool, &v->gradient, &v->to);
+        else
+            average_pool_backward(&s->pool, &v->gradient, &v->to);
         break;
     case OP_COPY:
         part = view_channels(v->gradient, op->channel, v->to.channels);
@@ -266,8 +288,7 @@ static void run_op(const struct place *p, int index, const struct training_sampl
         if (rooms[i] == NONE)
             continue;
         *views[i] = view_of(p, rooms[i]);
-        if (t->rooms[rooms[i]].clears && t->rooms[rooms[i]].item.born == index)
-            view_clear_halo(views[i]);
+        clear_halo(p, rooms[i], index);
     }
     if (op->peaks != NONE)
         v.peaks = (uint8_t *)view_of(p, op->peaks).data;
@@ -288,13 +309,17 @@ void training_run_phase(struct training *t, int phase, int sample,
         .t = t,
         .sample_memory = t->sample_memory + sample * t->sample_floats,
         .thread_memory = t->thread_memory + thread * t->thread_floats,
-        .slot = t->slots + (size_t)sample * t->trained_values,
+        .slots = t->slot_memory + (size_t)sample * t->slot_floats,
         .norm_sums = t->norm_sums + (size_t)sample * 2 * (size_t)t->norm_channels,
         .sample = sample,
     };
     for (int i = 0; i < t->op_count; i++)
-        if (t->ops[i].phase == phase)
+        if (t->ops[i].phase == phase) {
+            const double begun = t->op_seconds ? clock_seconds() : 0;
             run_op(&p, i, given, total);
+            if (t->op_seconds)
+                training_time_op(t, i, begun);
+        }
 }
 
 const struct op *training_phase_sums(const struct training *t, int phase)

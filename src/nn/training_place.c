@@ -36,7 +36,9 @@ static void need_halos(struct training *t, const struct op *op)
                                  *to = transposed ? out : in;
         s.output_pad[i] = (int)(to->size[i] - conv_transpose_size(&s, i, from->size[i]));
     }
-    struct room *room = &t->rooms[op->backward ? op->gradient : op->in];
+    struct room *room = &t->rooms[whole_room(t, op->backward ? op->gradient : op->in)];
+    if (op->backward && !transposed) /* the gradient by the weights reads it too */
+        need_halo(&t->rooms[whole_room(t, op->in)], pad[0], pad[1], pad[2]);
     if (transposed == op->backward)
         need_halo(room, pad[0], pad[1], pad[2]);
     else
@@ -48,9 +50,9 @@ static void need_halos(struct training *t, const struct op *op)
 static void need_patches(struct training *t, const struct op *op)
 {
     const int *pad = t->layers[op->layer].gradient.shape.pad;
-    need_halo(&t->rooms[op->in], pad[0], pad[1], pad[2]);
+    need_halo(&t->rooms[whole_room(t, op->in)], pad[0], pad[1], pad[2]);
     if (op->to != NONE)
-        need_halo(&t->rooms[op->to], pad[0], pad[1], pad[2]);
+        need_halo(&t->rooms[whole_room(t, op->to)], pad[0], pad[1], pad[2]);
 }
 
 static void find_lives(struct training *t)
@@ -61,7 +63,7 @@ static void find_lives(struct training *t)
         for (size_t k = 0; k < sizeof used / sizeof *used; k++) {
             if (used[k] == NONE)
                 continue;
-            struct room *r = &t->rooms[used[k]];
+            struct room *r = &t->rooms[whole_room(t, used[k])];
             arena_item_use(&r->item, i);
             r->a_sample = t->ops[r->item.born].phase != op->phase || r->a_sample;
         }
@@ -156,6 +158,39 @@ static enum status new_floats(int count, int64_t each, float **out, struct error
     return memory_new(floats, sizeof **out, "training", (void **)out, err);
 }
 
+/* Gradients by the weights of convolutions stay in the order in which they are made until
+ * they are summed over the samples. */
+static const struct conv_gradient *packing_of(const struct training *t, size_t slot)
+{
+    const struct layer_state *s = &t->layers[t->trained_layers[slot]];
+    const enum layer_type type = t->network->layers[t->trained_layers[slot]].type;
+    const bool packs = (type == LAYER_CONV || type == LAYER_CONV_TRANSPOSE) &&
+                       s->slots[PARAMETER_WEIGHT] == (int)slot && !s->peaks &&
+                       s->norm_before == NONE;
+    return packs ? &s->gradient : NULL;
+}
+
+static enum status make_slots(struct training *t, struct error *err)
+{
+    enum status status;
+    enum { LINE_FLOATS = 16 };
+    TRY(memory_new(t->trained_count, sizeof *t->slots, "training", (void **)&t->slots,
+                   err));
+    for (size_t k = 0; k < t->trained_count; k++) {
+        struct slot *s = &t->slots[k];
+        s->packing = packing_of(t, k);
+        s->offset = t->slot_floats;
+        s->floats =
+            s->packing ? conv_gradient_packed_floats(s->packing) : t->trained[k].count;
+        t->slot_floats += (s->floats + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+    }
+    TRY(new_floats(t->options.samples, (int64_t)t->slot_floats, &t->slot_memory, err));
+    status = memory_new(t->slot_floats, sizeof *t->packed_sums, "training",
+                        (void **)&t->packed_sums, err);
+out:
+    return status;
+}
+
 static enum status make_buffers(struct training *t, struct error *err)
 {
     enum status status;
@@ -165,7 +200,7 @@ static enum status make_buffers(struct training *t, struct error *err)
     t->output_floats = (size_t)(o->size[0] * o->size[1] * o->size[2] * o->channels);
     TRY(new_floats(t->options.samples, t->sample_floats, &t->sample_memory, err));
     TRY(new_floats(t->options.threads, t->thread_floats, &t->thread_memory, err));
-    TRY(new_floats(t->options.samples, (int64_t)t->trained_values, &t->slots, err));
+    TRY(make_slots(t, err));
     TRY(new_floats(t->options.samples, (int64_t)t->output_floats, &t->outputs, err));
     TRY(memory_new(samples * 2 * (size_t)t->norm_channels, sizeof *t->norm_sums,
                    "training", (void **)&t->norm_sums, err));

@@ -15,16 +15,7 @@
  * is wanted, in the next phase what needs the sums of the batch.
  */
 #include "base/memory.h"
-#include "nn/training_internal.h"
-
-/* State of making the plan. */
-struct planner {
-    struct training *t;
-    const struct network *network;
-    bool *written; /* of each value: its gradient has a first writer */
-    int *readers, *last_reader;
-    struct error *err;
-};
+#include "nn/training_planner.h"
 
 static enum status add_op(struct planner *b, struct op op)
 {
@@ -50,8 +41,8 @@ static enum status add_room(struct planner *b, int value, int *room)
     if (status != STATUS_OK)
         return status;
     *room = t->room_count++;
-    t->rooms[*room] =
-        (struct room){.shape = t->shapes[value], .item = {.born = ARENA_UNBORN}};
+    t->rooms[*room] = (struct room){
+        .shape = t->shapes[value], .whole = NONE, .item = {.born = ARENA_UNBORN}};
     return STATUS_OK;
 }
 
@@ -75,64 +66,11 @@ static const enum op_kind kinds[] = {
     [LAYER_FLATTEN] = OP_FLATTEN,
 };
 
-/* Whether a layer is a ReLU that the convolution before it does. */
-static bool is_fused(const struct planner *b, int layer)
-{
-    const struct layer *l = &b->network->layers[layer];
-    const int before = l->inputs[0] - 1;
-    return l->type == LAYER_RELU && before >= 0 &&
-           (b->network->layers[before].type == LAYER_CONV ||
-            b->network->layers[before].type == LAYER_CONV_TRANSPOSE) &&
-           b->readers[l->inputs[0]] == 1 && l->inputs[0] != b->t->loss_value;
-}
-
-/* The value that holds what a layer gives, after a ReLU in its store. */
-static int after_relu(const struct planner *b, int layer)
-{
-    const int value = layer + 1;
-    return b->readers[value] == 1 && is_fused(b, b->last_reader[value])
-               ? b->last_reader[value] + 1
-               : value;
-}
-
-/* The max pooling that a convolution does, or NONE. The algorithms that others are held
- * against do without. */
-static int pool_of(const struct planner *b, int layer)
-{
-    const struct layer *l = &b->network->layers[layer];
-    const enum conv_algorithm algorithm = b->t->options.algorithm;
-    const int value = after_relu(b, layer), reader = b->last_reader[value];
-    if (l->type != LAYER_CONV || algorithm == CONV_REFERENCE || algorithm == CONV_BLIS ||
-        b->readers[value] != 1 || value == b->t->loss_value)
-        return NONE;
-    const struct layer *pool = &b->network->layers[reader];
-    const struct pool_shape shape = layer_pool_shape(pool);
-    return pool->type == LAYER_MAX_POOL && conv_pool_serves(&shape) ? reader : NONE;
-}
-
-/* The value that holds what a layer gives, after all that it does in its store. */
-static int stored_value(const struct planner *b, int layer)
-{
-    const int pool = pool_of(b, layer);
-    return pool == NONE ? after_relu(b, layer) : pool + 1;
-}
-
-/* Whether a layer is a pooling that the convolution before it does. */
-static bool is_pooled(const struct planner *b, int layer)
-{
-    const struct layer *l = &b->network->layers[layer];
-    const int value = l->inputs[0];
-    for (int i = 0; i < layer && l->type == LAYER_MAX_POOL; i++)
-        if (pool_of(b, i) == layer && after_relu(b, i) == value)
-            return true;
-    return false;
-}
-
 /* Room for the peaks of a convolution's windows: a byte for each, counted as floats. */
 static enum status add_peaks(struct planner *b, int layer, struct op *op)
 {
     struct layer_state *state = &b->t->layers[layer];
-    const int value = stored_value(b, layer);
+    const int value = planner_stored_value(b, layer);
     enum { FLOAT_BYTES = sizeof(float) };
     enum status status = add_room(b, value, &op->peaks);
     if (status != STATUS_OK)
@@ -141,7 +79,7 @@ static enum status add_peaks(struct planner *b, int layer, struct op *op)
     r->shape.channels = (r->shape.channels + FLOAT_BYTES - 1) / FLOAT_BYTES;
     op->kind = OP_CONV_POOL;
     state->peaks_room = op->peaks;
-    state->pool_layer = pool_of(b, layer);
+    state->pool_layer = planner_pool_of(b, layer);
     return STATUS_OK;
 }
 
@@ -153,15 +91,15 @@ static enum status add_forward(struct planner *b, int layer)
     struct op op = {.kind = kinds[l->type],
                     .layer = layer,
                     .in = l->inputs[0],
-                    .out = stored_value(b, layer),
+                    .out = planner_stored_value(b, layer),
                     .gradient = NONE,
                     .to = NONE,
                     .peaks = NONE};
-    op.relu = after_relu(b, layer) != layer + 1;
+    op.relu = planner_after_relu(b, layer) != layer + 1;
 
-    if (is_fused(b, layer) || is_pooled(b, layer))
+    if (planner_is_done_before(b, layer))
         return STATUS_OK;
-    if (pool_of(b, layer) != NONE)
+    if (planner_pool_of(b, layer) != NONE)
         TRY(add_peaks(b, layer, &op));
     if (l->type == LAYER_BATCH_NORM && b->t->norms[state->norm].batch) {
         struct op sums = op;
@@ -172,7 +110,8 @@ static enum status add_forward(struct planner *b, int layer)
     const int parts = l->type == LAYER_CONCAT ? l->input_count : 1;
     for (int i = 0; i < parts; i++) {
         op.in = l->inputs[i];
-        TRY(add_op(b, op));
+        if (l->type != LAYER_CONCAT || b->t->rooms[op.in].whole == NONE)
+            TRY(add_op(b, op));
         op.channel += b->t->shapes[op.in].channels;
     }
 out:
@@ -193,6 +132,11 @@ static enum status add_backward_op(struct planner *b, struct op op, int value)
         op.to = whole;
         return add_op(b, op);
     }
+    if (op.kind == OP_AVG_POOL) {
+        op.adds = true;
+        op.to = whole;
+        return add_op(b, op);
+    }
     TRY(add_room(b, value, &op.to));
     TRY(add_op(b, op));
     status = add_op(b, (struct op){.kind = OP_ADD,
@@ -202,6 +146,34 @@ static enum status add_backward_op(struct planner *b, struct op op, int value)
                                    .out = NONE,
                                    .gradient = op.to,
                                    .to = whole,
+                                   .peaks = NONE});
+out:
+    return status;
+}
+
+/* A part of a concatenation has its gradient as soon as the concatenation has. */
+static enum status add_copy_backward(struct planner *b, struct op op, int value)
+{
+    if (!b->t->wanted[value])
+        return STATUS_OK;
+    if (b->t->rooms[value].whole == NONE)
+        return add_backward_op(b, op, value);
+    b->written[value] = true;
+    return STATUS_OK;
+}
+
+/* The norm in front of a convolution, once more. */
+static enum status add_norm_again(struct planner *b, struct op *op)
+{
+    enum status status;
+    const int value = op->in;
+    TRY(add_room(b, value, &op->in));
+    status = add_op(b, (struct op){.kind = OP_NORM,
+                                   .layer = value - 1,
+                                   .in = b->network->layers[value - 1].inputs[0],
+                                   .out = op->in,
+                                   .gradient = NONE,
+                                   .to = NONE,
                                    .peaks = NONE});
 out:
     return status;
@@ -221,25 +193,6 @@ out:
     return status;
 }
 
-/* The norm in front of a convolution that needs a gradient of its own but passes none on,
- * or NONE: then neither the gradient between the two nor its sums are made. The
- * algorithms that others are held against make them. */
-static int norm_before(const struct planner *b, int layer)
-{
-    const struct layer *l = &b->network->layers[layer];
-    const int value = l->inputs[0];
-    const enum conv_algorithm algorithm = b->t->options.algorithm;
-    if (l->type != LAYER_CONV || b->t->layers[layer].peaks_room != NONE || value == 0 ||
-        algorithm == CONV_REFERENCE || algorithm == CONV_BLIS)
-        return NONE;
-    const struct layer *norm = &b->network->layers[value - 1];
-    return norm->type == LAYER_BATCH_NORM && b->t->layers[layer].trained &&
-                   b->t->layers[value - 1].trained && b->readers[value] == 1 &&
-                   !b->t->wanted[norm->inputs[0]]
-               ? value - 1
-               : NONE;
-}
-
 static enum status add_norm_conv_backward(struct planner *b, struct op op)
 {
     enum status status;
@@ -253,11 +206,27 @@ out:
     return status;
 }
 
+/* The ReLU of a convolution's store: in the norm that has just passed back to it, or in
+ * place. */
+static enum status add_relu_backward(struct planner *b, struct op op)
+{
+    struct op *last = &b->t->ops[b->t->op_count - 1];
+    if (last->kind == OP_NORM && last->backward && last->in == op.out &&
+        last->to == op.gradient) {
+        last->relu = true;
+        return STATUS_OK;
+    }
+    op.kind = OP_RELU;
+    op.in = NONE;
+    op.to = op.gradient;
+    return add_op(b, op);
+}
+
 static enum status add_backward(struct planner *b, int layer)
 {
     enum status status = STATUS_OK;
     const struct layer *l = &b->network->layers[layer];
-    const int value = stored_value(b, layer);
+    const int value = planner_stored_value(b, layer);
     struct op op = {.kind = kinds[l->type],
                     .backward = true,
                     .layer = layer,
@@ -267,24 +236,21 @@ static enum status add_backward(struct planner *b, int layer)
                     .to = NONE,
                     .peaks = b->t->layers[layer].peaks_room};
 
-    if (is_fused(b, layer) || is_pooled(b, layer) || !b->written[value])
+    if (planner_is_done_before(b, layer) || !b->written[value])
         return STATUS_OK;
     if (op.peaks != NONE)
         op.kind = OP_CONV_POOL;
-    else if (value != layer + 1) { /* the ReLU of the store, in place */
-        struct op relu = op;
-        relu.kind = OP_RELU;
-        relu.in = NONE;
-        relu.to = op.gradient;
-        TRY(add_op(b, relu));
-    }
-    if (norm_before(b, layer) != NONE)
+    else if (value != layer + 1)
+        TRY(add_relu_backward(b, op));
+    if (planner_norm_before(b, layer) != NONE)
         return add_norm_conv_backward(b, op);
     switch (l->type) {
     case LAYER_CONV:
     case LAYER_CONV_TRANSPOSE:
     case LAYER_LINEAR:
         op.out = NONE;
+        if (op.kind != OP_CONV_POOL && planner_makes_again(b, layer))
+            TRY(add_norm_again(b, &op));
         return add_backward_op(b, op, l->inputs[0]);
     case LAYER_BATCH_NORM:
         op.out = NONE;
@@ -303,8 +269,7 @@ static enum status add_backward(struct planner *b, int layer)
     case LAYER_CONCAT:
         op.in = op.out = NONE;
         for (int i = 0; i < l->input_count; i++) {
-            if (b->t->wanted[l->inputs[i]])
-                TRY(add_backward_op(b, op, l->inputs[i]));
+            TRY(add_copy_backward(b, op, l->inputs[i]));
             op.channel += b->t->shapes[l->inputs[i]].channels;
         }
         break;
@@ -398,6 +363,7 @@ enum status training_make_plan(struct training *t, struct error *err)
     find_wanted(t);
     TRY(find_loss(&b));
     TRY(add_rooms(&b));
+    planner_find_parts(&b);
     status = add_ops(&b);
 out:
     free(b.written);

@@ -43,14 +43,40 @@ static int64_t work_of(const struct training *t, const struct op *op)
     return s->multiply_adds * (op->backward ? s->trained + onwards : 1);
 }
 
-/* Backward one name would have to stand for two gradients. */
+/* Backward two gradients may go by two of them; the one by the weights is named. */
 static const char *algorithm_of(const struct training *t, const struct op *op)
 {
+    const struct layer_state *s = &t->layers[op->layer];
+    const bool conv = op->kind == OP_CONV || op->kind == OP_CONV_POOL;
     if (op->kind == OP_CONV_POOL && op->backward)
         return "peaks";
-    if (op->backward || (op->kind != OP_CONV && op->kind != OP_CONV_POOL))
-        return "";
-    return conv_algorithm_name(conv_algorithm(t->layers[op->layer].conv));
+    if (op->backward && (conv || op->kind == OP_NORM_CONV))
+        return conv_algorithm_name(s->gradient.algorithm);
+    return conv ? conv_algorithm_name(conv_algorithm(s->conv)) : "";
+}
+
+/* Of one sample. */
+struct cost {
+    double flop, bytes;
+};
+
+static struct cost cost_of(const struct training *t, const struct op *op)
+{
+    const int64_t floats = floats_of(t, op->in) + floats_of(t, op->out) +
+                           floats_of(t, op->gradient) + floats_of(t, op->to);
+    return (struct cost){2 * (double)work_of(t, op), (double)floats * sizeof(float)};
+}
+
+/* Seconds that are too few to be measured tell no rate. */
+static void print_rate(struct cost c, double seconds, FILE *out)
+{
+    const double least = 1e-7;
+    if (seconds < least)
+        fprintf(out, " %8s\n", "-");
+    else if (c.flop > 0)
+        fprintf(out, " %8.1f GFLOP/s\n", c.flop / seconds * 1e-9);
+    else
+        fprintf(out, " %8.1f GB/s\n", c.bytes / seconds * 1e-9);
 }
 
 void training_print(const struct training *t, FILE *out)
@@ -64,12 +90,18 @@ void training_print(const struct training *t, FILE *out)
                                                 : op->in;
         value_shape_text(&t->rooms[room].shape, n->dimensions, shape);
         snprintf(what, sizeof what, "%s%s%s", op->backward ? "back: " : "",
-                 names[op->kind], op->relu && !op->backward ? " + relu" : "");
-        const int64_t floats = floats_of(t, op->in) + floats_of(t, op->out) +
-                               floats_of(t, op->gradient) + floats_of(t, op->to);
-        fprintf(out, "%3d %-36s %-24s %-18s %-9s %12lld %8.1f\n", op->phase,
+                 names[op->kind],
+                 op->relu   ? " + relu"
+                 : op->adds ? " + add"
+                            : "");
+        const struct cost cost = cost_of(t, op);
+        fprintf(out, "%3d %-36s %-24s %-18s %-9s %10.3f %9.1f", op->phase,
                 op->layer >= 0 ? n->layers[op->layer].name : "", what, shape,
-                algorithm_of(t, op), (long long)work_of(t, op),
-                (double)floats * sizeof(float) * 1e-3);
+                op->layer >= 0 ? algorithm_of(t, op) : "", cost.flop * 1e-6,
+                cost.bytes * 1e-3);
+        if (t->op_seconds)
+            print_rate(cost, t->op_seconds[i], out);
+        else
+            fputc('\n', out);
     }
 }

@@ -56,6 +56,7 @@ static enum status make_tensors(struct training *t, struct error *err)
         tensor->gradient = t->gradients + gradient;
         gradient += tensor->count;
         t->layers[p->layer].trained = true;
+        t->layers[p->layer].slots[p->role] = (int)t->trained_count;
         t->trained_layers[t->trained_count] = p->layer;
         t->trained[t->trained_count++] = (struct optimizer_tensor){
             tensor->values, tensor->gradient, tensor->count, tensor->rank};
@@ -109,7 +110,7 @@ enum status training_make_state(struct training *t, struct error *err)
         t->layers[i].pool_layer = t->layers[i].peaks_room = NONE;
         t->layers[i].norm_before = NONE;
         for (int role = 0; role < PARAMETER_ROLES; role++)
-            t->layers[i].tensors[role] = NONE;
+            t->layers[i].tensors[role] = t->layers[i].slots[role] = NONE;
     }
     TRY(make_tensors(t, err));
     for (int i = 0; i < n->layer_count; i++)
@@ -164,6 +165,16 @@ static struct conv_shape shape_of(const struct layer *l, int in, int out)
     return s;
 }
 
+/* The one that was asked for, where it serves. */
+static enum conv_algorithm algorithm_for(const struct training *t,
+                                         const struct conv_shape *s)
+{
+    const enum conv_algorithm wanted = t->options.algorithm;
+    return wanted == CONV_AUTO || !conv_algorithm_serves(wanted, s)
+               ? conv_training_algorithm(s, t->options.isa)
+               : wanted;
+}
+
 /* The convolution of a layer, and what passes its gradient back, with the same weights:
  * for a convolution the transposed one, for a transposed one the convolution. */
 static enum status make_convs(struct training *t, int layer, struct error *err)
@@ -178,8 +189,7 @@ static enum status make_convs(struct training *t, int layer, struct error *err)
     const struct conv_shape conv = shape_of(l, from->channels, to->channels);
     struct conv_transpose_shape transpose = layer_transpose_shape(l, to->channels);
     const enum conv_algorithm wanted = t->options.algorithm;
-    const enum conv_algorithm served =
-        conv_algorithm_serves(wanted, &conv) ? wanted : CONV_AUTO;
+    const enum conv_algorithm served = algorithm_for(t, &conv);
     const int64_t voxels = to->size[0] * to->size[1] * to->size[2];
     const int64_t work =
         (int64_t)t->tensors[state->tensors[PARAMETER_WEIGHT]].count * voxels;
@@ -200,10 +210,12 @@ static enum status make_convs(struct training *t, int layer, struct error *err)
         TRY(conv_new(&conv, served, t->options.isa, weights_of(t, layer), &state->conv,
                      err));
     if (transposed || (back && !pooled && state->norm_before == NONE))
-        TRY(conv_transpose_new(&transpose, wanted, t->options.isa, weights_of(t, layer),
-                               &state->transpose, err));
+        TRY(conv_transpose_new(&transpose, served == CONV_WINOGRAD_4 ? served : wanted,
+                               t->options.isa, weights_of(t, layer), &state->transpose,
+                               err));
     state->multiply_adds = work;
-    t->multiply_adds += work * (1 + back + (state->trained ? 1 : 0));
+    t->multiply_adds +=
+        work * (1 + (back && state->norm_before == NONE) + (state->trained ? 1 : 0));
 out:
     return status;
 }

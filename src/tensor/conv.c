@@ -2,16 +2,15 @@
  * The front of the convolutions: which algorithm, and the checks that all of them rely
  * on.
  */
-#include "tensor/kernels.h"
+#include "tensor/quads.h"
 
 #include "base/memory.h"
 #include "base/size.h"
 
 static const struct conv_backend *const backends[] = {
-    [CONV_REFERENCE] = &conv_reference,
-    [CONV_BLIS] = &conv_blis,
-    [CONV_DIRECT] = &conv_direct,
-    [CONV_WINOGRAD] = &conv_winograd,
+    [CONV_REFERENCE] = &conv_reference, [CONV_BLIS] = &conv_blis,
+    [CONV_DIRECT] = &conv_direct,       [CONV_WINOGRAD] = &conv_winograd,
+    [CONV_WINOGRAD_4] = &conv_quads,
 };
 
 const char *conv_algorithm_name(enum conv_algorithm a)
@@ -38,6 +37,11 @@ static enum conv_algorithm choose(const struct conv_shape *s, enum isa isa)
     int64_t work = (int64_t)conv_taps(s) * s->in_channels * s->out_channels;
     bool pays = s->in_channels % 8 == 0 && work >= least_a_lane * kernels_of(isa)->lanes;
     return pays && conv_winograd.serves(s) ? CONV_WINOGRAD : CONV_DIRECT;
+}
+
+enum conv_algorithm conv_training_algorithm(const struct conv_shape *s, enum isa isa)
+{
+    return quads_pay(s, isa) ? CONV_WINOGRAD_4 : CONV_AUTO;
 }
 
 static bool shape_is_valid(const struct conv_shape *s)

@@ -6,11 +6,13 @@
  * at once: it is not changed by conv_forward. Weights come in PyTorch's order
  * [out][in][kd][kh][kw].
  *
- *   CONV_REFERENCE  the obvious loops, double accumulation: what the others are held
- * against CONV_BLIS       kd*kh shifted sgemm calls a row: the portable path without
- * kernels of ours CONV_DIRECT     register-tiled, vector lanes over output channels, one
- * source per instruction set CONV_WINOGRAD   F(2,3) in 2D and 3D for kernel 3, stride 1,
- * pad 1
+ *   CONV_REFERENCE   the obvious loops, double accumulation: what the others are held to
+ *   CONV_BLIS        kd*kh shifted sgemm calls a row: the path without kernels of ours
+ *   CONV_DIRECT      register-tiled, vector lanes over output channels, one source per
+ *                    instruction set
+ *   CONV_WINOGRAD    F(2,3) in 2D and 3D for kernel 3, stride 1, pad 1
+ *   CONV_WINOGRAD_4  F(4,3) for the same in 2D: faster, with a few times the rounding;
+ *                    what training takes (conv_training_algorithm), not CONV_AUTO
  *
  * The choice depends on the shape alone, never on ranks or threads, so results are the
  * same bits everywhere within one instruction set.
@@ -25,7 +27,14 @@
 #include "tensor/isa.h"
 #include "tensor/view.h"
 
-enum conv_algorithm { CONV_AUTO, CONV_REFERENCE, CONV_BLIS, CONV_DIRECT, CONV_WINOGRAD };
+enum conv_algorithm {
+    CONV_AUTO,
+    CONV_REFERENCE,
+    CONV_BLIS,
+    CONV_DIRECT,
+    CONV_WINOGRAD,
+    CONV_WINOGRAD_4
+};
 
 struct conv_shape {
     int in_channels, out_channels;
@@ -43,11 +52,14 @@ struct conv_epilogue {
 
 struct conv;
 
-/* "auto", "reference", "blis", "direct", "winograd". */
+/* "auto", "reference", "blis", "direct", "winograd", "winograd4". */
 const char *conv_algorithm_name(enum conv_algorithm a);
 
 /* Whether an algorithm serves a shape. REFERENCE and BLIS serve all. */
 bool conv_algorithm_serves(enum conv_algorithm a, const struct conv_shape *s);
+
+/* What training asks for where CONV_AUTO is asked of it. */
+enum conv_algorithm conv_training_algorithm(const struct conv_shape *s, enum isa isa);
 
 /* *out = the convolution, the caller's to free; weights are copied. CONV_AUTO picks by
  * shape and instruction set. Errors: STATUS_STAGE_MEMORY, STATUS_JOB_CONFIG (an algorithm

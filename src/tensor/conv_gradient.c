@@ -1,34 +1,75 @@
 /* The front of the weight gradients, the reference and the bias. */
 #include "tensor/conv_gradient_internal.h"
+#include "tensor/norm_lanes.h"
+#include "tensor/quads.h"
 
 struct conv_gradient conv_gradient_make(const struct conv_shape *s, enum conv_algorithm a,
                                         enum isa isa)
 {
-    const bool slow = a == CONV_REFERENCE || a == CONV_BLIS;
-    return (struct conv_gradient){*s, slow ? a : CONV_DIRECT, isa};
+    const bool slow = a == CONV_REFERENCE || a == CONV_BLIS,
+               quads = a == CONV_AUTO ? quads_pay(s, isa)
+                                      : a == CONV_WINOGRAD_4 && quads_serve(s);
+    return (struct conv_gradient){*s,
+                                  slow    ? a
+                                  : quads ? CONV_WINOGRAD_4
+                                          : CONV_DIRECT,
+                                  isa};
 }
 
 static int columns_of(const struct conv_gradient *g)
 {
-    return g->algorithm == CONV_DIRECT ? conv_gradient_columns(g) : g->shape.out_channels;
+    switch (g->algorithm) {
+    case CONV_DIRECT:
+        return conv_gradient_columns(g);
+    case CONV_WINOGRAD_4:
+        return conv_gradient_quads_columns(g);
+    default:
+        return g->shape.out_channels;
+    }
 }
 
-static size_t sums_floats(const struct conv_gradient *g)
+size_t conv_gradient_packed_floats(const struct conv_gradient *g)
 {
     return (size_t)conv_taps(&g->shape) * (size_t)g->shape.in_channels *
            (size_t)columns_of(g);
 }
 
+/* Beside the packed sums. */
+static size_t work_floats(const struct conv_gradient *g, int64_t depth, int64_t height,
+                          int64_t width)
+{
+    switch (g->algorithm) {
+    case CONV_DIRECT:
+        return conv_gradient_copy_floats(g, height, width);
+    case CONV_WINOGRAD_4:
+        return conv_gradient_quads_floats(g, depth, height, width);
+    default:
+        return 0;
+    }
+}
+
 size_t conv_gradient_scratch_bytes(const struct conv_gradient *g, int64_t depth,
                                    int64_t height, int64_t width)
 {
-    (void)depth;
     if (g->algorithm == CONV_REFERENCE)
         return 0;
-    size_t floats = sums_floats(g);
-    if (g->algorithm == CONV_DIRECT)
-        floats += conv_gradient_copy_floats(g, height, width);
-    return floats * sizeof(float);
+    return (conv_gradient_packed_floats(g) + work_floats(g, depth, height, width)) *
+           sizeof(float);
+}
+
+/* Where the sum for tap 0 of a pair of channels lies, and how far the taps are apart. The
+ * reference makes them as PyTorch has them. */
+struct place {
+    int64_t first, step;
+};
+
+static struct place place_of(const struct conv_gradient *g, int o, int i)
+{
+    const struct conv_shape *s = &g->shape;
+    const int64_t taps = conv_taps(s), columns = columns_of(g);
+    if (g->algorithm == CONV_REFERENCE)
+        return (struct place){((int64_t)o * s->in_channels + i) * taps, 1};
+    return (struct place){i * columns + o, s->in_channels * columns};
 }
 
 /* From [k][in][columns] to PyTorch's [out][in][k], an input channel at a time: what that
@@ -36,13 +77,27 @@ size_t conv_gradient_scratch_bytes(const struct conv_gradient *g, int64_t depth,
 static void unpack(const struct conv_gradient *g, const float *sums, float *weights)
 {
     const struct conv_shape *s = &g->shape;
-    const int taps = conv_taps(s), columns = columns_of(g);
+    const int taps = conv_taps(s);
     for (int i = 0; i < s->in_channels; i++)
         for (int o = 0; o < s->out_channels; o++) {
             float *to = weights + ((int64_t)o * s->in_channels + i) * taps;
-            const float *from = sums + (int64_t)i * columns + o;
+            const struct place p = place_of(g, o, i);
             for (int k = 0; k < taps; k++)
-                to[k] = from[(int64_t)k * s->in_channels * columns];
+                to[k] = sums[p.first + k * p.step];
+        }
+}
+
+void conv_gradient_unpack(const struct conv_gradient *g, const int64_t *packed,
+                          int64_t *weights)
+{
+    const struct conv_shape *s = &g->shape;
+    const int taps = conv_taps(s);
+    for (int i = 0; i < s->in_channels; i++)
+        for (int o = 0; o < s->out_channels; o++) {
+            int64_t *to = weights + ((int64_t)o * s->in_channels + i) * taps;
+            const struct place p = place_of(g, o, i);
+            for (int k = 0; k < taps; k++)
+                to[k] = packed[p.first + k * p.step];
         }
 }
 
@@ -70,23 +125,36 @@ static void reference(const struct conv_shape *s, const struct view *in,
                                                    (const int[3]){kz, ky, kx});
 }
 
-void conv_gradient_weights(const struct conv_gradient *g, const struct view *in,
-                           const struct view *gradient, float *weights, void *scratch)
+void conv_gradient_packed(const struct conv_gradient *g, const struct view *in,
+                          const struct view *gradient, float *packed, void *scratch)
 {
     CHECK(in->channels == g->shape.in_channels &&
           gradient->channels == g->shape.out_channels);
     CHECK(conv_reads_within(&g->shape, in, gradient));
     if (g->algorithm == CONV_REFERENCE) {
-        reference(&g->shape, in, gradient, weights);
+        reference(&g->shape, in, gradient, packed);
+        return;
+    }
+    if (g->algorithm == CONV_WINOGRAD_4) {
+        conv_gradient_quads(g, in, gradient, packed, scratch);
+        return;
+    }
+    memset(packed, 0, conv_gradient_packed_floats(g) * sizeof *packed);
+    if (g->algorithm == CONV_BLIS)
+        conv_gradient_blis(&g->shape, in, gradient, packed);
+    else
+        conv_gradient_direct(g, in, gradient, packed, scratch);
+}
+
+void conv_gradient_weights(const struct conv_gradient *g, const struct view *in,
+                           const struct view *gradient, float *weights, void *scratch)
+{
+    if (g->algorithm == CONV_REFERENCE) {
+        conv_gradient_packed(g, in, gradient, weights, scratch);
         return;
     }
     float *sums = scratch;
-    const size_t floats = sums_floats(g);
-    memset(sums, 0, floats * sizeof *sums);
-    if (g->algorithm == CONV_BLIS)
-        conv_gradient_blis(&g->shape, in, gradient, sums);
-    else
-        conv_gradient_direct(g, in, gradient, sums, sums + floats);
+    conv_gradient_packed(g, in, gradient, sums, sums + conv_gradient_packed_floats(g));
     unpack(g, sums, weights);
 }
 
@@ -119,18 +187,29 @@ void conv_gradient_add_row(const float *row, int64_t width, int64_t step, int ch
                 channels - first < BLOCK ? channels - first : BLOCK, sums + first);
 }
 
-void conv_gradient_bias(const struct view *gradient, float *bias)
+/* Channels that do not fill vectors, a block at a time. */
+static void add_blocks(const struct view *gradient, double *sums)
 {
     enum { BLOCK = 8 };
     for (int first = 0; first < gradient->channels; first += BLOCK) {
         const int rest = gradient->channels - first;
-        const int channels = rest < BLOCK ? rest : BLOCK;
-        double sums[BLOCK] = {0};
         for (int64_t z = 0; z < gradient->depth; z++)
             for (int64_t y = 0; y < gradient->height; y++)
                 add_row(conv_output(gradient, z, y, 0) + first, gradient->width,
-                        gradient->stride_w, channels, sums);
-        for (int c = 0; c < channels; c++)
+                        gradient->stride_w, rest < BLOCK ? rest : BLOCK, sums + first);
+    }
+}
+
+void conv_gradient_bias(enum isa isa, const struct view *gradient, float *bias)
+{
+    enum { SOME = 64 }; /* whole vectors of any set */
+    for (int first = 0; first < gradient->channels; first += SOME) {
+        const int rest = gradient->channels - first, some = rest < SOME ? rest : SOME;
+        const struct view part = view_channels(*gradient, first, some);
+        double sums[SOME] = {0};
+        if (!norm_lanes_totals(isa, &part, sums))
+            add_blocks(&part, sums);
+        for (int c = 0; c < some; c++)
             bias[first + c] = (float)sums[c];
     }
 }

@@ -11,7 +11,8 @@
  * input and gradient changing places.
  *
  * Sums are of one sample, and in an order that depends on the shape and the instruction
- * set alone. REFERENCE (double), BLIS and DIRECT serve all shapes; the others are DIRECT.
+ * set alone. REFERENCE (double), BLIS and DIRECT serve all shapes, WINOGRAD_4 those of
+ * conv_algorithm_serves; AUTO takes it where it pays; the others are DIRECT.
  */
 #ifndef TENSOR_CONV_GRADIENT_H
 #define TENSOR_CONV_GRADIENT_H
@@ -37,7 +38,17 @@ size_t conv_gradient_scratch_bytes(const struct conv_gradient *g, int64_t depth,
 void conv_gradient_weights(const struct conv_gradient *g, const struct view *in,
                            const struct view *gradient, float *weights, void *scratch);
 
+/* The same as they are made, in an order of their own: for sums over many samples, which
+ * need PyTorch's order once. The scratch is the same. */
+size_t conv_gradient_packed_floats(const struct conv_gradient *g);
+void conv_gradient_packed(const struct conv_gradient *g, const struct view *in,
+                          const struct view *gradient, float *packed, void *scratch);
+
+/* From that order to [out][in][kd][kh][kw]. */
+void conv_gradient_unpack(const struct conv_gradient *g, const int64_t *packed,
+                          int64_t *weights);
+
 /* bias[c] = the sum of channel c over all voxels. */
-void conv_gradient_bias(const struct view *gradient, float *bias);
+void conv_gradient_bias(enum isa isa, const struct view *gradient, float *bias);
 
 #endif

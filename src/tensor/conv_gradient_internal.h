@@ -27,4 +27,11 @@ size_t conv_gradient_copy_floats(const struct conv_gradient *g, int64_t height,
 void conv_gradient_direct(const struct conv_gradient *g, const struct view *in,
                           const struct view *gradient, float *sums, float *copy);
 
+/* The same of conv_gradient_quads.c, which writes the sums. */
+int conv_gradient_quads_columns(const struct conv_gradient *g);
+size_t conv_gradient_quads_floats(const struct conv_gradient *g, int64_t depth,
+                                  int64_t height, int64_t width);
+void conv_gradient_quads(const struct conv_gradient *g, const struct view *in,
+                         const struct view *gradient, float *sums, float *scratch);
+
 #endif

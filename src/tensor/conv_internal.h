@@ -33,7 +33,8 @@ struct conv_backend {
                     const struct conv_epilogue *e, void *scratch);
 };
 
-extern const struct conv_backend conv_reference, conv_blis, conv_direct, conv_winograd;
+extern const struct conv_backend conv_reference, conv_blis, conv_direct, conv_winograd,
+    conv_quads;
 
 /* Number of kernel taps. */
 static inline int conv_taps(const struct conv_shape *s)

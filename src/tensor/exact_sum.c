@@ -1,20 +1,32 @@
 #include "tensor/exact_sum.h"
 
 #include <math.h>
+#include <string.h>
 
-enum { DIGIT_BITS = 32, MANTISSA_BITS = 53, LOWEST = -128, HIGHEST = 94 };
+enum {
+    DIGIT_BITS = 32,
+    MANTISSA_BITS = 53,
+    LOWEST = -128,
+    HIGHEST = 94,
+    EXPONENT_MASK = 0x7ff,
+    EXPONENT_BIAS = 1022, /* of a mantissa in [1/2, 1) */
+};
 
+/* The parts of a double are taken from its bits: there are many sums. */
 void exact_sum_add(struct exact_sum *s, double value)
 {
-    int exponent;
-    if (value == 0)
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    const int biased = (int)(bits >> (MANTISSA_BITS - 1)) & EXPONENT_MASK;
+    const int exponent = biased - EXPONENT_BIAS;
+    if (biased == 0) /* zero, or far below the lowest digit */
         return;
-    double mantissa = frexp(value, &exponent);
-    if (!isfinite(value) || exponent > HIGHEST) {
+    if (biased == EXPONENT_MASK || exponent > HIGHEST) {
         s->limbs[EXACT_SUM_DIGITS]++;
         return;
     }
-    uint64_t bits = (uint64_t)ldexp(fabs(mantissa), MANTISSA_BITS);
+    const uint64_t leading = (uint64_t)1 << (MANTISSA_BITS - 1);
+    bits = (bits & (leading - 1)) | leading;
     int place = exponent - MANTISSA_BITS - LOWEST;
     if (place < 0) {
         bits = place > -MANTISSA_BITS ? bits >> -place : 0;

@@ -1,26 +1,17 @@
-/*
- * The conversion is written so that any compiler makes vectors of it: adding 1.5 * 2^52
- * to a double below 2^51 leaves the nearest integer in its low bits. Scaling is by powers
- * of two, so it is exact, and the result is the same on every machine.
- */
+/* Its loops over all values are in passes_lanes.h. */
 #include "tensor/fixed_sum.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "base/status.h"
+#include "tensor/passes.h"
 
 enum { BITS = 44 }; /* of the largest addend: 2^44 * FIXED_SUM_TERMS = 2^62 */
 
-int fixed_sum_magnitude(const float *values, size_t count)
+int fixed_sum_magnitude(enum isa isa, const float *values, size_t count)
 {
-    uint32_t most = 0; /* floats without their sign are ordered as integers */
-    for (size_t i = 0; i < count; i++) {
-        uint32_t bits;
-        memcpy(&bits, &values[i], sizeof bits);
-        bits &= 0x7fffffffu;
-        most = bits > most ? bits : most;
-    }
+    const uint32_t most = passes_of(isa)->fixed_most(values, count);
     float largest;
     int exponent;
     memcpy(&largest, &most, sizeof largest);
@@ -32,20 +23,12 @@ int fixed_sum_magnitude(const float *values, size_t count)
     return exponent;
 }
 
-void fixed_sum_add(int64_t *sums, const float *values, size_t count, int magnitude)
+void fixed_sum_add(enum isa isa, int64_t *sums, const float *values, size_t count,
+                   int magnitude)
 {
     CHECK(magnitude != FIXED_SUM_NOT_FINITE);
-    if (magnitude == FIXED_SUM_ZERO)
-        return;
-    const double scale = ldexp(1, BITS - magnitude), to_integer = 0x1.8p52;
-    int64_t zero;
-    memcpy(&zero, &to_integer, sizeof zero);
-    for (size_t i = 0; i < count; i++) {
-        double shifted = (double)values[i] * scale + to_integer;
-        int64_t bits;
-        memcpy(&bits, &shifted, sizeof bits);
-        sums[i] += bits - zero;
-    }
+    if (magnitude != FIXED_SUM_ZERO)
+        passes_of(isa)->fixed_add(sums, values, count, ldexp(1, BITS - magnitude));
 }
 
 void fixed_sum_value(const int64_t *sums, size_t count, int magnitude, float *out)

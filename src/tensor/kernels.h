@@ -85,6 +85,21 @@ struct kernel_outer {
 
 typedef void kernel_outer_function(const struct kernel_outer *outer);
 
+/* The same over tiles, at all positions of Winograd's: of one span and panel, stored or,
+ * with `add`, added. */
+struct kernel_products {
+    int64_t positions, count;
+    const float *in;
+    int64_t in_position, in_step;
+    const float *gradient;
+    int64_t gradient_position, gradient_step;
+    float *sums;
+    int64_t sums_position, sums_step;
+    bool add;
+};
+
+typedef void kernel_products_function(const struct kernel_products *products);
+
 /* A row of max pooling windows that neither overlap nor have gaps: of each the maxima of
  * all channels, and which voxel had them (peaks, NULL: not wanted): its number in the
  * window, x fastest, the first of equals; 255 when it is at most `dead`. */
@@ -140,6 +155,17 @@ struct kernels {
      * sums. */
     kernel_outer_function *outer[2][2][KERNEL_SPANS], *outer_pairs[2][KERNEL_SPANS];
     kernel_windows_function *windows;
+    /* Of tiles of 4 x 4 voxels, with 36 positions (kernels_quads.h). quad_points: [36]
+     * from [9] vectors of weights; quad_weights: [9] from [36] positions, `count` floats
+     * each.
+     */
+    kernel_tiles_function *quad_input, *quad_gradient, *quad_output, *quad_output_pairs;
+    /* [vectors - 1], for spans of products_span[vectors - 1] */
+    kernel_products_function *products[2];
+    int products_span[2];
+    void (*quad_points)(const float *weights, float *points);
+    void (*quad_weights)(const float *sums, int64_t stride, int64_t count, float *weights,
+                         int64_t weights_stride);
     /* [3x3 rows, 1x3, 1x1][piece]; NULL where the registers do not suffice. peak_pieces:
      * floats of a row, descending; the last is 1. */
     int peak_pieces[KERNEL_PIECES];

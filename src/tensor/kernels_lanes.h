@@ -351,6 +351,8 @@ ROW(multiply_pairs, 24, 1, true, true)
 
 #include "tensor/kernels_outer.h"
 
+#include "tensor/kernels_quads.h"
+
 #define INPUT_LANES LANES
 #define INPUT_NAME(name) name
 #include "tensor/kernels_input.h"
@@ -441,6 +443,14 @@ const struct kernels KERNELS = {
     .outer = {{OUTER_LINE_1, OUTER_LINE_2}, {OUTER_LINES_1, OUTER_LINES_2}},
     .outer_pairs = {OUTER_LINE_PAIRS, OUTER_LINES_PAIRS},
     .windows = windows,
+    .quad_input = quad_input,
+    .quad_gradient = quad_gradient,
+    .quad_output = quad_output,
+    .quad_output_pairs = quad_output_pairs,
+    .products = {products_1, products_2},
+    .products_span = {PRODUCTS_SPAN_1, PRODUCTS_SPAN_2},
+    .quad_points = quad_points,
+    .quad_weights = quad_weights,
     .peak_pieces = {3 * LANES, 2 * LANES, 3 * LANES / 2, LANES, LANES / 2, 1},
     .gather = PEAKS_TABLE(gather),
     .scatter = PEAKS_TABLE(scatter),

@@ -141,30 +141,48 @@ void max_pool_backward(const struct pool_shape *s, const struct view *in,
     max_windows(s, in, out, gradient, to, false);
 }
 
-/* Every voxel lies in one window of two rows and columns. */
-static void spread_halves(const struct pool_shape *s, const struct view *gradient,
-                          const struct view *to, float factor)
+/* One window's gradient to two voxels. */
+INLINE void spread_to_two(const float *g, float *restrict t, float *restrict u,
+                          int channels, float factor, bool adds)
 {
+    for (int c = 0; c < channels; c++) {
+        const float part = g[c] * factor;
+        t[c] = adds ? t[c] + part : part;
+        u[c] = adds ? u[c] + part : part;
+    }
+}
+
+/* Every voxel lies in one window of two rows and columns. */
+INLINE void spread_halves(const struct pool_shape *s, const struct view *gradient,
+                          const struct view *to, float factor, bool adds)
+{
+    enum { CHANNELS = 16 }; /* what compilers turn into vectors without a remainder */
     for (int64_t z = 0; z < to->depth; z++)
         for (int64_t y = 0; y < to->height; y++)
             for (int64_t x = 0; x < gradient->width; x++) {
                 const float *g = at(gradient, z / s->kernel[0], y / 2, x);
-                float *restrict t = at(to, z, y, 2 * x), *restrict u = t + to->stride_w;
-                for (int c = 0; c < to->channels; c++)
-                    t[c] = u[c] = g[c] * factor;
+                float *t = at(to, z, y, 2 * x), *u = t + to->stride_w;
+                int c = 0;
+                for (; c + CHANNELS <= to->channels; c += CHANNELS)
+                    spread_to_two(g + c, t + c, u + c, CHANNELS, factor, adds);
+                spread_to_two(g + c, t + c, u + c, to->channels - c, factor, adds);
             }
 }
 
-void average_pool_backward(const struct pool_shape *s, const struct view *gradient,
-                           const struct view *to)
+static void average_backward(const struct pool_shape *s, const struct view *gradient,
+                             const struct view *to, bool adds)
 {
     const float factor =
         1.0f / (float)((int64_t)s->kernel[0] * s->kernel[1] * s->kernel[2]);
     if (s->kernel[1] == 2 && s->kernel[2] == 2 && tiles_exactly(s, to, gradient)) {
-        spread_halves(s, gradient, to, factor);
+        if (adds)
+            spread_halves(s, gradient, to, factor, true);
+        else
+            spread_halves(s, gradient, to, factor, false);
         return;
     }
-    view_clear(to);
+    if (!adds)
+        view_clear(to);
     for (int64_t z = 0; z < gradient->depth; z++)
         for (int64_t y = 0; y < gradient->height; y++)
             for (int64_t x = 0; x < gradient->width; x++) {
@@ -178,6 +196,18 @@ void average_pool_backward(const struct pool_shape *s, const struct view *gradie
                                 t[c] += g[c] * factor;
                         }
             }
+}
+
+void average_pool_backward(const struct pool_shape *s, const struct view *gradient,
+                           const struct view *to)
+{
+    average_backward(s, gradient, to, false);
+}
+
+void average_pool_backward_add(const struct pool_shape *s, const struct view *gradient,
+                               const struct view *to)
+{
+    average_backward(s, gradient, to, true);
 }
 
 /* In place, since a compiler that has to allow for it otherwise makes no vectors. */

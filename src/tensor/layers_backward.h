@@ -20,6 +20,10 @@ void max_pool_backward(const struct pool_shape *s, const struct view *in,
 void average_pool_backward(const struct pool_shape *s, const struct view *gradient,
                            const struct view *to);
 
+/* The same, added to what is there. */
+void average_pool_backward_add(const struct pool_shape *s, const struct view *gradient,
+                               const struct view *to);
+
 /* Where the output was above 0. In place allowed. */
 void relu_backward(const struct view *out, const struct view *gradient,
                    const struct view *to);

@@ -657,6 +657,95 @@ static void a_loss_that_does_not_fit_the_network_is_refused(void **state)
     network_release(&n);
 }
 
+/* What a line of the plan says, if it says all. */
+struct plan_line {
+    char layer[64], what[64];
+    double mflop, kilobytes, rate;
+    char unit[16];
+};
+
+/* Name and description stand in columns of fixed width, numbers and unit at the end. */
+static bool plan_line_of(const char *text, struct plan_line *l)
+{
+    const size_t columns = 4 + 37 + 25 + 19 + 10;
+    if (strlen(text) <= columns)
+        return false;
+    snprintf(l->layer, sizeof l->layer, "%.36s", text + 4);
+    for (size_t end = strlen(l->layer); end > 0 && l->layer[end - 1] == ' '; end--)
+        l->layer[end - 1] = 0;
+    snprintf(l->what, sizeof l->what, "%.24s", text + 4 + 37);
+    return sscanf(text + columns, "%lf %lf %lf %15s", &l->mflop, &l->kilobytes, &l->rate,
+                  l->unit) == 4;
+}
+
+static bool has_weights(enum layer_type type)
+{
+    return type == LAYER_CONV || type == LAYER_CONV_TRANSPOSE || type == LAYER_LINEAR;
+}
+
+/* Every layer that does something of its own goes forward and back; layers with weights
+ * say how much work that is, others how many bytes. */
+static void hold_plan(const struct network *n, FILE *plan, double multiply_adds)
+{
+    static const char relu[] = "back: relu"; /* of a convolution's store, by itself */
+    char text[512];
+    double all = 0;
+    for (int i = 0; i < n->layer_count; i++) {
+        const struct layer *l = &n->layers[i];
+        const bool weights = has_weights(l->type);
+        int passes[2] = {0, 0};
+        rewind(plan);
+        while (fgets(text, sizeof text, plan)) {
+            struct plan_line line;
+            if (!plan_line_of(text, &line) || strcmp(line.layer, l->name) != 0 ||
+                strncmp(line.what, relu, sizeof relu - 1) == 0)
+                continue;
+            passes[strstr(line.what, "back: ") != NULL]++;
+            all += line.mflop;
+            assert_true(line.rate >= 0 &&
+                        (line.kilobytes > 0 || l->type == LAYER_SOFTMAX));
+            assert_true(weights == (line.mflop > 0));
+            assert_string_equal(line.unit, weights ? "GFLOP/s" : "GB/s");
+        }
+        if (weights || l->type == LAYER_AVG_POOL)
+            assert_true(passes[0] == 1 && passes[1] == 1);
+        if (l->type == LAYER_BATCH_NORM) /* of the input: back with the convolution */
+            assert_true(passes[0] >= 2 && (passes[1] == 2 || i == 0));
+    }
+    assert_true(fabs(all * 1e6 - 2 * multiply_adds) < 1e-3 * 2 * multiply_adds);
+}
+
+static void a_plan_tells_of_every_layer_what_its_passes_cost(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int64_t size[3];
+        enum loss_kind loss;
+    } cases[] = {{"unet2d", {1, 64, 64}, LOSS_DICE},
+                 {"unet3d", {16, 32, 32}, LOSS_DICE},
+                 {"luna", {32, 48, 48}, LOSS_CROSS_ENTROPY}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct network n;
+        struct training *t;
+        const struct training_options options = {.isa = isa_best(),
+                                                 .threads = 1,
+                                                 .samples = 1,
+                                                 .loss = loss_make(cases[i].loss)};
+        network_of(&n, cases[i].name);
+        isa_use(options.isa);
+        ok(training_new(&n, cases[i].size, &options, &t, &err));
+        ok(training_measure(t, &err));
+        FILE *plan = tmpfile();
+        assert_non_null(plan);
+        training_print(t, plan);
+        hold_plan(&n, plan, (double)training_multiply_adds(t));
+        fclose(plan);
+        training_free(t);
+        network_release(&n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -666,6 +755,7 @@ int main(void)
         cmocka_unit_test(what_is_not_finite_is_named_and_changes_nothing),
         cmocka_unit_test(what_is_not_finite_stops_all_ranks),
         cmocka_unit_test(frozen_layers_stay_as_they_are),
+        cmocka_unit_test(a_plan_tells_of_every_layer_what_its_passes_cost),
         cmocka_unit_test(a_loss_that_does_not_fit_the_network_is_refused),
         cmocka_unit_test(a_step_is_the_same_bits_however_the_batch_is_divided),
     };

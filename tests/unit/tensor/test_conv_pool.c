@@ -256,7 +256,7 @@ static struct expected expect(const struct fixture *f, const struct tensor *g)
     memcpy(back.stride, s->stride, sizeof back.stride);
     memcpy(back.pad, s->pad, sizeof back.pad);
     conv_gradient_weights(&by_weights, &f->in.view, &g->view, e.weights, NULL);
-    conv_gradient_bias(&g->view, e.bias);
+    conv_gradient_bias(isa_best(), &g->view, e.bias);
     conv_transpose_reference(&back, f->weights, &g->view, &e.to.view,
                              &(struct conv_epilogue){0});
     return e;

@@ -44,13 +44,14 @@ static void vectors_in_any_order_and_any_parts_have_one_sum(void **state)
             for (int k = 0; k < WIDTH; k++)
                 terms[i][k] = draw_float(&r, round);
         }
-        const int magnitude = fixed_sum_magnitude(terms[0], (size_t)TERMS * WIDTH);
+        const int magnitude =
+            fixed_sum_magnitude(isa_best(), terms[0], (size_t)TERMS * WIDTH);
         for (int permutation = 0; permutation < 10; permutation++) {
             int64_t sums[3][WIDTH] = {{0}};
             const uint64_t ranks = 1 + (uint64_t)permutation % 3;
             for (int i = 0; i < TERMS; i++)
-                fixed_sum_add(sums[random_below(&r, ranks)], terms[order[i]], WIDTH,
-                              magnitude);
+                fixed_sum_add(isa_best(), sums[random_below(&r, ranks)], terms[order[i]],
+                              WIDTH, magnitude);
             for (int k = 0; k < WIDTH; k++)
                 sums[0][k] += sums[1][k] + sums[2][k];
             fixed_sum_value(sums[0], WIDTH, magnitude, found);
@@ -74,13 +75,13 @@ static void the_magnitude_bounds_every_value(void **state)
 {
     (void)state;
     const float values[] = {0, -0.0f, 0.75f, -3.9f, 1e-40f};
-    assert_int_equal(fixed_sum_magnitude(values, 5), 2);
-    assert_int_equal(fixed_sum_magnitude(values, 2), FIXED_SUM_ZERO);
-    assert_int_equal(fixed_sum_magnitude(values, 0), FIXED_SUM_ZERO);
-    assert_int_equal(fixed_sum_magnitude((const float[]){4}, 1), 3);
-    assert_int_equal(fixed_sum_magnitude((const float[]){1, NAN}, 2),
+    assert_int_equal(fixed_sum_magnitude(isa_best(), values, 5), 2);
+    assert_int_equal(fixed_sum_magnitude(isa_best(), values, 2), FIXED_SUM_ZERO);
+    assert_int_equal(fixed_sum_magnitude(isa_best(), values, 0), FIXED_SUM_ZERO);
+    assert_int_equal(fixed_sum_magnitude(isa_best(), (const float[]){4}, 1), 3);
+    assert_int_equal(fixed_sum_magnitude(isa_best(), (const float[]){1, NAN}, 2),
                      FIXED_SUM_NOT_FINITE);
-    assert_int_equal(fixed_sum_magnitude((const float[]){-INFINITY, 1}, 2),
+    assert_int_equal(fixed_sum_magnitude(isa_best(), (const float[]){-INFINITY, 1}, 2),
                      FIXED_SUM_NOT_FINITE);
 }
 
@@ -90,14 +91,14 @@ static void the_largest_values_do_not_overflow(void **state)
     const float most = nextafterf(INFINITY, 0);
     const float values[2] = {most, -most};
     int64_t sums[2] = {0};
-    const int magnitude = fixed_sum_magnitude(values, 2);
+    const int magnitude = fixed_sum_magnitude(isa_best(), values, 2);
     for (int i = 0; i < FIXED_SUM_TERMS; i++)
-        fixed_sum_add(sums, values, 2, magnitude);
+        fixed_sum_add(isa_best(), sums, values, 2, magnitude);
     assert_true(sums[0] > 0 && sums[0] == -sums[1]);
     assert_true(sums[0] < INT64_MAX / 2 + 1);
     float found;
     int64_t one = 0;
-    fixed_sum_add(&one, &most, 1, magnitude);
+    fixed_sum_add(isa_best(), &one, &most, 1, magnitude);
     fixed_sum_value(&one, 1, magnitude, &found);
     assert_true(found == most);
 }
@@ -109,8 +110,8 @@ static void a_value_alone_comes_back(void **state)
     for (int i = 0; i < 1000; i++) {
         float value = draw_float(&r, 100), found;
         int64_t sum = 0;
-        const int magnitude = fixed_sum_magnitude(&value, 1);
-        fixed_sum_add(&sum, &value, 1, magnitude);
+        const int magnitude = fixed_sum_magnitude(isa_best(), &value, 1);
+        fixed_sum_add(isa_best(), &sum, &value, 1, magnitude);
         fixed_sum_value(&sum, 1, magnitude, &found);
         assert_true(found == value);
     }
