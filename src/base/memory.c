@@ -5,7 +5,7 @@
 
 #include "base/size.h"
 
-enum { ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20 };
+static const size_t ALIGNMENT = 64, LARGE = 8 << 20, LARGE_PAGE = 2 << 20;
 
 enum status memory_new(size_t count, size_t item_bytes, const char *what, void **out,
                        struct error *err)
@@ -15,19 +15,24 @@ enum status memory_new(size_t count, size_t item_bytes, const char *what, void *
         return error_set(err, STATUS_STAGE_MEMORY,
                          "%s: %zu items of %zu bytes are too many", what, count,
                          item_bytes);
-    bytes &= ~(size_t)(ALIGNMENT - 1);
+    bytes &= ~(ALIGNMENT - 1);
     if (bytes == 0)
         bytes = ALIGNMENT;
-    const bool large = bytes >= LARGE;
-    void *p = aligned_alloc(large ? LARGE_PAGE : ALIGNMENT, bytes);
+    const size_t page = bytes >= LARGE ? LARGE_PAGE : ALIGNMENT;
+    size_t room; /* whole pages, as aligned_alloc wants it; what is beyond bytes stays
+                    cold */
+    if (!size_add(bytes, page - 1, &room))
+        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory for %zu bytes", what,
+                         bytes);
+    void *p = aligned_alloc(page, room & ~(page - 1));
     if (!p)
         return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory for %zu bytes", what,
                          bytes);
     /* All of it is touched below, so large pages take no more memory, and passes over
      * large tensors take fewer page walks. It is advice: that it fails does not matter.
      */
-    if (large)
-        (void)madvise(p, bytes, MADV_HUGEPAGE);
+    if (page == LARGE_PAGE)
+        (void)madvise(p, bytes & ~(page - 1), MADV_HUGEPAGE);
     memset(p, 0, bytes);
     *out = p;
     return STATUS_OK;

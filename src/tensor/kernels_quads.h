@@ -99,29 +99,25 @@ INLINE void quad_weights_axis(const vector *m, const int step, vector *out,
     out[2 * out_step] = m[5 * step] + (a * a * sum_a + b * b * sum_b);
 }
 
-/* Neighbouring tiles share two of their six columns, which stay from tile to tile,
- * transformed along y. */
+/* All six columns of a tile are transformed, though neighbours share two: kept from tile
+ * to tile they would not stay in registers. */
 static void quad_input(const struct kernel_tiles *t)
 {
     for (int c = 0; c < t->channels; c += LANES) {
-        vector columns[QUAD_WIDE][QUAD_WIDE];
         const float *p = t->data + c;
         float *out = t->transformed + c;
         for (int64_t i = 0; i < t->count; i++) {
-            const int kept = i > 0 ? QUAD_WIDE - QUAD : 0;
-            const float *next = p + (QUAD_WIDE + QUAD) * t->stride_w;
-            for (int x = 0; x < QUAD; x++)
-                for (int y = 0; y < QUAD_WIDE; y++)
-                    __builtin_prefetch(next + x * t->stride_w + y * t->stride_h);
-            UNROLL(2)
-            for (int x = 0; x < kept; x++)
-                for (int y = 0; y < QUAD_WIDE; y++)
-                    columns[x][y] = columns[x + QUAD][y];
-            for (int x = kept; x < QUAD_WIDE; x++) {
+            vector columns[QUAD_WIDE][QUAD_WIDE];
+            UNROLL(6)
+            for (int x = 0; x < QUAD_WIDE; x++) {
+                vector column[QUAD_WIDE];
                 UNROLL(6)
                 for (int y = 0; y < QUAD_WIDE; y++)
-                    columns[x][y] = load(p + x * t->stride_w + y * t->stride_h);
-                quad_input_axis(columns[x], 1);
+                    column[y] = load(p + x * t->stride_w + y * t->stride_h);
+                quad_input_axis(column, 1);
+                UNROLL(6)
+                for (int y = 0; y < QUAD_WIDE; y++)
+                    columns[x][y] = column[y];
             }
             UNROLL(6)
             for (int y = 0; y < QUAD_WIDE; y++) {
