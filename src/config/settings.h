@@ -75,11 +75,11 @@ struct settings {
         int64_t min_voxels;
     } group;
     struct {
-        char *network, *weights;
+        char *network, *weights; /* weights: a list, config/path_list.h */
         double threshold;
     } classify;
     struct {
-        char *network, *weights;
+        char *network, *weights; /* the same */
         double threshold;
         char *patient; /* "max", "noisy-or" */
     } malignancy;

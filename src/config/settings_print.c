@@ -51,7 +51,7 @@ static bool is_printed(const struct key *k, bool binding)
     if (k->flags & KEY_MERGED)
         return false;
     return !binding ||
-           ((k->flags & KEY_BINDS) && k->type != KEY_PATH && k->type != KEY_NAME);
+           ((k->flags & KEY_BINDS) && !key_holds_path(k) && k->type != KEY_NAME);
 }
 
 static enum status print(const struct settings *s, bool binding, char **out,
@@ -144,7 +144,7 @@ static enum status compare(const struct settings *old, const struct settings *ne
     if (!stream)
         return error_set(err, STATUS_STAGE_MEMORY, "no memory to compare settings");
     for (size_t i = 0; i < key_count && status == STATUS_OK; i++)
-        if ((keys[i].flags & KEY_BINDS) && (paths || keys[i].type != KEY_PATH))
+        if ((keys[i].flags & KEY_BINDS) && (paths || !key_holds_path(&keys[i])))
             status = print_difference(&keys[i], old, new, &before, stream, err);
     if (fclose(stream) && status == STATUS_OK)
         status = error_set(err, STATUS_STAGE_MEMORY, "no memory to compare settings");

@@ -139,16 +139,18 @@ const struct key keys[] = {
 
     {"classify.network", KEY_NAME, KEY_BINDS, AT(classify.network), "",
      .help = "a network file, or a name in conf/models; default: what the weights say"},
-    {"classify.weights", KEY_PATH, KEY_BINDS, AT(classify.weights), "",
-     .help = "weights of the nodule classifier (HDF5)"},
+    {"classify.weights", KEY_PATHS, KEY_BINDS, AT(classify.weights), "",
+     .help = "weights of the nodule classifier (HDF5); of several, the mean is taken and "
+             "their disagreement stored"},
     {"classify.threshold", KEY_NUMBER, KEY_BINDS, AT(classify.threshold), "0.5",
      RANGE(0, 1),
      .help = "from this probability on a candidate counts as a nodule in the diagnosis"},
 
     {"malignancy.network", KEY_NAME, KEY_BINDS, AT(malignancy.network), "",
      .help = "a network file, or a name in conf/models; default: what the weights say"},
-    {"malignancy.weights", KEY_PATH, KEY_BINDS, AT(malignancy.weights), "",
-     .help = "weights of the malignancy classifier (HDF5); none: no diagnosis score"},
+    {"malignancy.weights", KEY_PATHS, KEY_BINDS, AT(malignancy.weights), "",
+     .help = "weights of the malignancy classifier (HDF5), or several as above; none: no "
+             "diagnosis score"},
     {"malignancy.threshold", KEY_NUMBER, KEY_BINDS, AT(malignancy.threshold), "0.5",
      RANGE(0, 1), .help = "from this probability on a nodule is called malignant"},
     {"malignancy.patient", KEY_CHOICE, KEY_BINDS, AT(malignancy.patient), "max",
@@ -363,6 +365,9 @@ void key_describe(const struct key *k, char *out, size_t bytes)
     switch (k->type) {
     case KEY_PATH:
         snprintf(out, bytes, "a path");
+        break;
+    case KEY_PATHS:
+        snprintf(out, bytes, "a path or a list of paths (*, ? and [ ] as in a shell)");
         break;
     case KEY_NAME:
         snprintf(out, bytes, "a path or a name");

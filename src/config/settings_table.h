@@ -13,6 +13,7 @@
 
 enum key_type {
     KEY_PATH,    /* char *, absolute or "" */
+    KEY_PATHS,   /* the same, or several of them: config/path_list.h */
     KEY_NAME,    /* char *, a path or a name of a file of conf/ */
     KEY_CHOICE,  /* char *, one of `choices` */
     KEY_BOOLEAN, /* bool */
@@ -77,10 +78,16 @@ static inline const void *key_value(const struct key *k, const struct settings *
     return (const char *)s + k->offset;
 }
 
+/* Whether the value says where something lies, and not what it is. */
+static inline bool key_holds_path(const struct key *k)
+{
+    return k->type == KEY_PATH || k->type == KEY_PATHS;
+}
+
 /* Whether the value is a char * of its own. */
 static inline bool key_holds_text(const struct key *k)
 {
-    return k->type == KEY_PATH || k->type == KEY_NAME || k->type == KEY_CHOICE;
+    return key_holds_path(k) || k->type == KEY_NAME || k->type == KEY_CHOICE;
 }
 
 #endif

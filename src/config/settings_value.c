@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "config/path_list.h"
 
 static enum status mistaken(const struct key *k, const struct document *d,
                             const config_setting_t *setting, struct error *err)
@@ -49,21 +50,71 @@ static int choice_find(const struct key *k, const char *name)
 
 static bool is_allowed(const struct key *k, const char *text)
 {
-    if (k->type != KEY_CHOICE)
-        return true;
-    return choice_find(k, text) >= 0;
+    if (k->type == KEY_PATHS)
+        return !strchr(text, '\n');
+    return k->type != KEY_CHOICE || choice_find(k, text) >= 0;
+}
+
+/* Takes up one path of a list; *list is NULL or to be freed. */
+static enum status add_path(const struct key *k, const char *text, const char *folder,
+                            char **list, struct error *err)
+{
+    char *path;
+    enum status status = resolve(k, text, folder, &path, err);
+    if (status != STATUS_OK)
+        return status;
+    status = path_list_add(list, path, err);
+    free(path);
+    return status;
 }
 
 static enum status keep_text(const struct key *k, const char *text, const char *folder,
                              struct settings *s, struct error *err)
 {
-    char *kept, **place = key_place(k, s);
-    enum status status = resolve(k, text, folder, &kept, err);
+    char *kept = NULL, **place = key_place(k, s);
+    enum status status = k->type == KEY_PATHS && text[0]
+                             ? add_path(k, text, folder, &kept, err)
+                             : resolve(k, text, folder, &kept, err);
     if (status != STATUS_OK)
         return status;
     free(*place);
     *place = kept;
     return STATUS_OK;
+}
+
+/* A list keeps its paths one a line. */
+static bool is_listable(const config_setting_t *element)
+{
+    const char *text = config_setting_get_string(element);
+    return text && text[0] && !strchr(text, '\n');
+}
+
+static bool is_sequence(const config_setting_t *setting)
+{
+    return (config_setting_is_array(setting) || config_setting_is_list(setting)) &&
+           config_setting_length(setting) > 0;
+}
+
+static enum status take_paths(const struct key *k, const struct document *d,
+                              const config_setting_t *setting, const char *folder,
+                              struct settings *s, struct error *err)
+{
+    enum status status = STATUS_OK;
+    char *list = NULL, **place = key_place(k, s);
+    for (int i = 0; is_sequence(setting) && i < config_setting_length(setting); i++) {
+        const config_setting_t *element = config_setting_get_elem(setting, (unsigned)i);
+        if (!is_listable(element))
+            TRY(mistaken(k, d, setting, err));
+        TRY(add_path(k, config_setting_get_string(element), folder, &list, err));
+    }
+    if (!list)
+        TRY(mistaken(k, d, setting, err));
+    free(*place);
+    *place = list;
+    list = NULL;
+out:
+    free(list);
+    return status;
 }
 
 static bool take_number(const struct key *k, const config_setting_t *setting,
@@ -82,12 +133,6 @@ static bool take_number(const struct key *k, const config_setting_t *setting,
     else
         *(double *)key_place(k, s) = value;
     return true;
-}
-
-static bool is_sequence(const config_setting_t *setting)
-{
-    return (config_setting_is_array(setting) || config_setting_is_list(setting)) &&
-           config_setting_length(setting) > 0;
 }
 
 static bool take_subsets(const struct key *k, const config_setting_t *setting,
@@ -172,8 +217,11 @@ enum status value_take(const struct key *k, const struct document *d,
                        struct settings *s, struct error *err)
 {
     bool good = false;
+    if (k->type == KEY_PATHS && config_setting_type(setting) != CONFIG_TYPE_STRING)
+        return take_paths(k, d, setting, folder, s, err);
     switch (k->type) {
     case KEY_PATH:
+    case KEY_PATHS:
     case KEY_NAME:
     case KEY_CHOICE:
         good = config_setting_type(setting) == CONFIG_TYPE_STRING &&
@@ -202,7 +250,8 @@ enum status value_take(const struct key *k, const struct document *d,
     return good ? STATUS_OK : mistaken(k, d, setting, err);
 }
 
-/* Text stands after --set without quotes; a shell that kept the quotes is forgiven. */
+/* Text stands after --set without quotes; a shell that kept the quotes is forgiven. A
+ * list of paths is written as in a job file. */
 static enum status assign_text(const struct key *k, const char *name, const char *text,
                                struct settings *s, struct error *err)
 {
@@ -228,7 +277,7 @@ out:
 enum status value_assign(const struct key *k, const char *name, const char *text,
                          struct settings *s, struct error *err)
 {
-    if (key_holds_text(k))
+    if (key_holds_text(k) && !(k->type == KEY_PATHS && text[0] == '['))
         return assign_text(k, name, text, s, err);
 
     char *setting, wanted[200];
@@ -253,10 +302,10 @@ enum status value_assign(const struct key *k, const char *name, const char *text
     return status;
 }
 
-static void print_text(const char *text, FILE *out)
+static void print_bytes(const char *text, size_t bytes, FILE *out)
 {
     fputc('"', out);
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+    for (const unsigned char *p = (const unsigned char *)text; bytes > 0; p++, bytes--) {
         if (*p == '"' || *p == '\\')
             fprintf(out, "\\%c", *p);
         else if (*p < 0x20 || *p == 0x7f)
@@ -265,6 +314,24 @@ static void print_text(const char *text, FILE *out)
             fputc(*p, out);
     }
     fputc('"', out);
+}
+
+static void print_text(const char *text, FILE *out)
+{
+    print_bytes(text, strlen(text), out);
+}
+
+static void print_paths(const char *list, FILE *out)
+{
+    if (path_list_count(list) < 2) {
+        print_text(list, out);
+        return;
+    }
+    for (const char *before = "["; list; before = ", ", list = path_list_next(list)) {
+        fputs(before, out);
+        print_bytes(list, path_list_length(list), out);
+    }
+    fputc(']', out);
 }
 
 /* The shortest decimal that reads back as the same double, and that libconfig takes for a
@@ -332,6 +399,9 @@ void value_print(const struct key *k, const struct settings *s, FILE *out)
     case KEY_NAME:
     case KEY_CHOICE:
         print_text(*(char *const *)value, out);
+        break;
+    case KEY_PATHS:
+        print_paths(*(char *const *)value, out);
         break;
     case KEY_BOOLEAN:
         fputs(*(const bool *)value ? "true" : "false", out);

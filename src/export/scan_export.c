@@ -25,18 +25,29 @@ struct exporting {
 
 /* ---- Slicer's markups ---- */
 
+static void describe(const struct run_store_candidate *c, char *out, size_t bytes)
+{
+    const struct {
+        const char *what;
+        float value; /* NaN: not said */
+    } more[] = {{"models disagree by", c->disagreement},
+                {"malignancy", c->malignancy},
+                {"models disagree on malignancy by", c->malignancy_disagreement}};
+    size_t used = (size_t)snprintf(out, bytes, "probability %.3f, diameter %.1f mm",
+                                   (double)c->probability, c->diameter_mm);
+    for (size_t i = 0; i < sizeof more / sizeof *more && used < bytes; i++)
+        if (isfinite(more[i].value))
+            used += (size_t)snprintf(out + used, bytes - used, ", %s %.3f", more[i].what,
+                                     (double)more[i].value);
+}
+
 static json_t *point_of(const struct run_store_candidate *c, int64_t number)
 {
     char id[32], label[64], description[160];
     snprintf(id, sizeof id, "%lld", (long long)number);
     snprintf(label, sizeof label, "%lld: %.3f", (long long)number,
              (double)c->probability);
-    int n =
-        snprintf(description, sizeof description, "probability %.3f, diameter %.1f mm",
-                 (double)c->probability, c->diameter_mm);
-    if (isfinite(c->malignancy))
-        snprintf(description + n, sizeof description - (size_t)n, ", malignancy %.3f",
-                 (double)c->malignancy);
+    describe(c, description, sizeof description);
     return json_pack("{s:s, s:s, s:s, s:s, s:[f,f,f], s:[f,f,f,f,f,f,f,f,f], s:b, s:b, "
                      "s:b, s:s}",
                      "id", id, "label", label, "description", description,

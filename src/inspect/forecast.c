@@ -96,7 +96,7 @@ static void estimate_memory(struct forecast *f, const struct survey *v)
     const int64_t program = 200000000;
     const struct prediction *p = &f->rows[f->submitted];
     const struct survey_room *r = &v->room;
-    int64_t most = r->voxel_bytes + p->threads * r->thread_bytes;
+    int64_t most = r->voxel_bytes + r->model_bytes + p->threads * r->thread_bytes;
     for (int i = 0; i < TRAIN_STAGES; i++) {
         const struct survey_training *t = &r->training[i];
         if (!t->stage || t->error)

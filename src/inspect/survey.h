@@ -88,12 +88,12 @@ struct survey_list {
 enum { MALIGNANCY_NO, MALIGNANCY_YES, MALIGNANCY_UNSAID, MALIGNANCY_KINDS };
 
 struct survey_weights {
-    const char *stage, *path; /* path "": not given */
+    const char *stage, *path; /* path "": not given; or a list, config/path_list.h */
     bool needed;
-    char *error; /* why they cannot be used, NULL */
-    char network[64];
-    int64_t parameters,
-        workspace_bytes; /* a thread, for the largest slice of the data set */
+    char *error;             /* why they cannot be used, NULL */
+    char network[64];        /* of several models the first one's */
+    int64_t parameters;      /* of all of them */
+    int64_t workspace_bytes; /* a thread, for the largest slice of the data set */
 };
 
 /* What training a network takes (run/train_memory.h). */
@@ -113,6 +113,7 @@ struct survey_room {
         heatmap_bytes; /* that the job's heatmaps would take; 0 without store.heatmaps */
     int64_t voxel_bytes;  /* the most that a rank holds at once */
     int64_t thread_bytes; /* the most that a thread works in */
+    int64_t model_bytes;  /* weights of all models, once a rank */
     /* A segmenter in 3D (else 0): what it holds for all threads, slices that it reads. */
     int64_t block_bytes, block_slices;
     /* segment.method "threshold": good scans that do not fit limits.memory_gb whole, and

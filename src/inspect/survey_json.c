@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 
+#include "config/path_list.h"
 #include "inspect/forecast.h"
 #include "inspect/survey.h"
 
@@ -157,6 +158,18 @@ static json_t *lists(const struct survey *v)
         json_pack("[o, o]", count(v->candidates[0]), count(v->candidates[1])));
 }
 
+/* One path as a text, several as a list of them. */
+static json_t *paths(const char *list)
+{
+    const size_t count = path_list_count(list);
+    if (count < 2)
+        return text(list);
+    json_t *all = json_array();
+    for (const char *p = list; p; p = path_list_next(p))
+        json_array_append_new(all, json_stringn(p, path_list_length(p)));
+    return all;
+}
+
 static json_t *weights(const struct survey *v)
 {
     json_t *all = json_object();
@@ -164,7 +177,7 @@ static json_t *weights(const struct survey *v)
         const struct survey_weights *w = &v->weights[i];
         json_object_set_new(all, w->stage,
                             json_pack("{s:o, s:b, s:o, s:o, s:o, s:o}", "path",
-                                      text(w->path), "needed", w->needed, "error",
+                                      paths(w->path), "needed", w->needed, "error",
                                       text(w->error), "network", text(w->network),
                                       "parameters", count(w->parameters),
                                       "workspace_bytes", count(w->workspace_bytes)));
@@ -175,10 +188,11 @@ static json_t *weights(const struct survey *v)
 static json_t *room(const struct survey_room *r)
 {
     return json_pack(
-        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "output", text(r->output), "free_bytes",
-        r->free_bytes >= 0 ? count(r->free_bytes) : json_null(), "heatmap_bytes",
-        count(r->heatmap_bytes), "voxel_bytes_rank", count(r->voxel_bytes),
-        "workspace_bytes_thread", count(r->thread_bytes), "too_large_scans",
+        "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "output", text(r->output),
+        "free_bytes", r->free_bytes >= 0 ? count(r->free_bytes) : json_null(),
+        "heatmap_bytes", count(r->heatmap_bytes), "voxel_bytes_rank",
+        count(r->voxel_bytes), "workspace_bytes_thread", count(r->thread_bytes),
+        "weights_bytes_rank", count(r->model_bytes), "too_large_scans",
         count(r->too_large), "cache_bytes", count(r->cache_bytes));
 }
 

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/file.h"
+#include "config/path_list.h"
 #include "inspect/survey.h"
 #include "run/crossval_groups.h"
 
@@ -253,6 +254,15 @@ static void print_lists(const struct survey *v, FILE *out)
 
 /* --- what the job needs --- */
 
+/* A line a model. */
+static void print_ensemble(const struct survey_weights *w, FILE *out)
+{
+    fprintf(out, "mean of %zu models, %s, %lld parameters in all:\n",
+            path_list_count(w->path), w->network, (long long)w->parameters);
+    for (const char *p = w->path; p; p = path_list_next(p))
+        fprintf(out, "             %.*s\n", (int)path_list_length(p), p);
+}
+
 static void print_weights(const struct survey_weights *w, FILE *out)
 {
     fprintf(out, "%-12s ", w->stage);
@@ -260,6 +270,8 @@ static void print_weights(const struct survey_weights *w, FILE *out)
         fprintf(out, "no weights%s\n", w->needed ? ": missing, the job needs them" : "");
     else if (w->error)
         fprintf(out, "cannot be used: %s\n", w->error);
+    else if (path_list_count(w->path) > 1)
+        print_ensemble(w, out);
     else
         fprintf(out, "%s, %lld parameters: %s\n", w->network, (long long)w->parameters,
                 w->path);
@@ -326,10 +338,11 @@ static void print_folds(const struct survey *v, FILE *out)
 
 static void print_room(const struct survey_room *r, FILE *out)
 {
-    char a[BYTES_TEXT], b[BYTES_TEXT];
+    char a[BYTES_TEXT], b[BYTES_TEXT], c[BYTES_TEXT];
     fprintf(out, "memory       %s a rank for voxels", bytes_text(r->voxel_bytes, a));
     if (r->thread_bytes)
-        fprintf(out, " and %s a thread for the networks", bytes_text(r->thread_bytes, b));
+        fprintf(out, ", %s for the weights and %s a thread for the networks",
+                bytes_text(r->model_bytes, b), bytes_text(r->thread_bytes, c));
     fprintf(out, ", besides the program\n");
     if (r->too_large)
         fprintf(

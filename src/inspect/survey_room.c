@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "config/path_list.h"
 #include "inspect/survey.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
@@ -60,7 +61,8 @@ static enum status measure_workspace(struct survey *v, const struct model *m,
         model_plan_new(m, size[0], size[1], size[2], &options, &plan, err);
     if (status != STATUS_OK)
         return status;
-    w->workspace_bytes = (int64_t)model_plan_workspace_bytes(plan);
+    const int64_t bytes = (int64_t)model_plan_workspace_bytes(plan);
+    w->workspace_bytes = bytes > w->workspace_bytes ? bytes : w->workspace_bytes;
     model_plan_free(plan);
     return STATUS_OK;
 }
@@ -69,14 +71,22 @@ static enum status open_weights(struct survey *v, const char *network,
                                 enum conv_algorithm algorithm, struct survey_weights *w,
                                 struct error *err)
 {
-    struct model *m;
-    enum status status = stage_model_open(w->stage, network, w->path, &m, err);
-    if (status != STATUS_OK)
-        return status;
-    snprintf(w->network, sizeof w->network, "%s", model_name(m));
-    w->parameters = model_parameters(m);
-    status = measure_workspace(v, m, algorithm, w, err);
-    model_free(m);
+    enum status status;
+    for (size_t i = 0; i < path_list_count(w->path); i++) {
+        struct model *m = NULL;
+        char *path;
+        TRY(path_list_item(w->path, i, &path, err));
+        status = stage_model_open(w->stage, network, path, &m, err);
+        free(path);
+        TRY(status);
+        if (i == 0)
+            snprintf(w->network, sizeof w->network, "%s", model_name(m));
+        w->parameters += model_parameters(m);
+        status = measure_workspace(v, m, algorithm, w, err);
+        model_free(m);
+        TRY(status);
+    }
+out:
     return status;
 }
 
@@ -202,7 +212,8 @@ static void estimate_search(struct survey *v, const struct settings *s)
  * larger one a rank holds the slices of one task. */
 static void estimate_memory(struct survey *v, const struct settings *s)
 {
-    enum { CONTEXT_SLICES = 2 * 3, MASK_BYTES = 2 };
+    /* A weight stands as it was read and as the kernels want it. */
+    enum { CONTEXT_SLICES = 2 * 3, MASK_BYTES = 2, WEIGHT_BYTES = 2 * sizeof(float) };
     struct survey_room *r = &v->room;
     int64_t plane = v->headers.largest_slice[0] * v->headers.largest_slice[1];
     int64_t whole = v->headers.largest_voxels * (int64_t)sizeof(float);
@@ -212,9 +223,12 @@ static void estimate_memory(struct survey *v, const struct settings *s)
     r->voxel_bytes = (double)whole <= s->limits.memory_gb * 1e9 ? whole : window;
     r->voxel_bytes += plane * (blocks ? BLOCK_SLICES : SLAB_SLICES) * MASK_BYTES;
     r->voxel_bytes += r->block_bytes;
-    for (int i = 0; i < 3; i++)
-        if (v->weights[i].workspace_bytes > r->thread_bytes)
-            r->thread_bytes = v->weights[i].workspace_bytes;
+    for (int i = 0; i < 3; i++) {
+        const struct survey_weights *w = &v->weights[i];
+        r->model_bytes += w->parameters * WEIGHT_BYTES;
+        if (w->workspace_bytes > r->thread_bytes)
+            r->thread_bytes = w->workspace_bytes;
+    }
     if (stage_uses_blobs(s))
         estimate_search(v, s);
 }

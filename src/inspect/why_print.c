@@ -106,8 +106,12 @@ static void print_match(const char *name, const struct why *w, const struct why_
         fprintf(out, ", %lld voxels, %.1f mm across", (long long)c->voxels,
                 c->diameter_mm);
     fprintf(out, ", probability %.4f", (double)c->probability);
+    if (!isnan(c->disagreement))
+        fprintf(out, " (models disagree by %.4f)", (double)c->disagreement);
     if (!isnan(c->malignancy))
         fprintf(out, ", malignancy %.4f", (double)c->malignancy);
+    if (!isnan(c->malignancy_disagreement))
+        fprintf(out, " (models disagree by %.4f)", (double)c->malignancy_disagreement);
     fputc('\n', out);
 }
 

@@ -67,6 +67,11 @@ const struct run_column run_candidate_columns[RUN_CANDIDATE_COLUMNS] = {
     CANDIDATE(malignancy, RUN_FLOAT32, 1),
     CANDIDATE(seen, RUN_INT8, 1),
 };
+
+const struct run_column run_ensemble_columns[RUN_ENSEMBLE_COLUMNS] = {
+    CANDIDATE(disagreement, RUN_FLOAT32, 1),
+    CANDIDATE(malignancy_disagreement, RUN_FLOAT32, 1),
+};
 /* clang-format on */
 
 const struct run_column run_mask_column = {"/results/mask/bytes", RUN_UINT8, 1, 0};
@@ -318,6 +323,9 @@ enum status run_layout_create(const char *path, const struct run_store_extent *e
                      err));
     TRY(make_columns(path, file, run_candidate_columns, RUN_CANDIDATE_COLUMNS,
                      extent->candidates, bytes, err));
+    if (extent->ensemble)
+        TRY(make_columns(path, file, run_ensemble_columns, RUN_ENSEMBLE_COLUMNS,
+                         extent->candidates, bytes, err));
     TRY(make_columns(path, file, &run_mask_column, 1, extent->mask_bytes, bytes, err));
 out:
     return run_layout_leave(path, file, status, err);

@@ -39,9 +39,14 @@ struct run_column {
     size_t offset; /* in the row's structure */
 };
 
-enum { RUN_SCAN_COLUMNS = 17, RUN_CANDIDATE_COLUMNS = 8 };
+enum {
+    RUN_SCAN_COLUMNS = 17,
+    RUN_CANDIDATE_COLUMNS = 8,
+    RUN_ENSEMBLE_COLUMNS = 2 /* of candidates, in the stores of ensembles */
+};
 extern const struct run_column run_scan_columns[RUN_SCAN_COLUMNS];
 extern const struct run_column run_candidate_columns[RUN_CANDIDATE_COLUMNS];
+extern const struct run_column run_ensemble_columns[RUN_ENSEMBLE_COLUMNS];
 extern const struct run_column run_mask_column; /* a row is a byte */
 
 /* Bytes of one row of a column, in the file and packed in memory. */

@@ -1,5 +1,7 @@
 #include "io/run_reader.h"
 
+#include <math.h>
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/size.h"
@@ -14,6 +16,8 @@ struct run_reader {
     int64_t file_bytes;
     hid_t scan_columns[RUN_SCAN_COLUMNS];
     hid_t candidate_columns[RUN_CANDIDATE_COLUMNS];
+    hid_t ensemble_columns[RUN_ENSEMBLE_COLUMNS];
+    bool ensemble; /* has those */
     hid_t mask;
     int64_t scans, candidates, mask_bytes; /* rows */
     char *seriesuids; /* [scans][seriesuid_bytes], each with its NUL */
@@ -194,6 +198,10 @@ static enum status reader_init(struct run_reader *r, const char *path, struct er
     for (size_t i = 0; i < RUN_CANDIDATE_COLUMNS; i++)
         TRY(column_open(r, &run_candidate_columns[i], &r->candidate_columns[i],
                         &r->candidates, err));
+    r->ensemble = H5Lexists(r->file, run_ensemble_columns[0].dataset, H5P_DEFAULT) > 0;
+    for (size_t i = 0; i < RUN_ENSEMBLE_COLUMNS && r->ensemble; i++)
+        TRY(column_open(r, &run_ensemble_columns[i], &r->ensemble_columns[i],
+                        &r->candidates, err));
     TRY(column_open(r, &run_mask_column, &r->mask, &r->mask_bytes, err));
     TRY(seriesuids_read(r, err));
 out:
@@ -224,6 +232,8 @@ void run_reader_close(struct run_reader *r)
     }
     for (size_t i = 0; i < RUN_CANDIDATE_COLUMNS; i++)
         h5_close(r->candidate_columns[i]);
+    for (size_t i = 0; i < RUN_ENSEMBLE_COLUMNS; i++)
+        h5_close(r->ensemble_columns[i]);
     h5_close(r->mask);
     h5_close(r->file);
     free(r->seriesuids);
@@ -239,6 +249,11 @@ int64_t run_reader_scan_count(const struct run_reader *r)
 int64_t run_reader_candidate_count(const struct run_reader *r)
 {
     return r->candidates;
+}
+
+bool run_reader_is_ensemble(const struct run_reader *r)
+{
+    return r->ensemble;
 }
 
 int64_t run_reader_find(const struct run_reader *r, const char *seriesuid)
@@ -290,33 +305,46 @@ static enum status range_check(const struct run_reader *r,
                      (long long)total);
 }
 
+/* Reads one column of candidates [first, first + count) into their rows; `packed` is room
+ * for it. */
+static enum status candidate_column(const struct run_reader *r, hid_t dataset,
+                                    const struct run_column *c, int64_t first,
+                                    int64_t count, struct run_store_candidate *rows,
+                                    void *packed, struct error *err)
+{
+    const size_t bytes = run_column_bytes(c, 0);
+    const enum status status = column_read(r, dataset, c, first, count, packed, err);
+    for (size_t i = 0; i < (size_t)count && status == STATUS_OK; i++)
+        memcpy((char *)&rows[i] + c->offset, (char *)packed + i * bytes, bytes);
+    return status;
+}
+
 enum status run_reader_candidates(struct run_reader *r, const struct run_store_scan *scan,
                                   struct run_store_candidate **out, struct error *err)
 {
     enum status status = STATUS_OK;
     const int64_t first = scan->candidate_first, count = scan->candidate_count;
     const size_t widest = 3 * sizeof(double);
-    struct run_store_candidate *candidates;
-    void *rows = NULL, *packed = NULL;
+    struct run_store_candidate *candidates = NULL;
+    void *packed = NULL;
 
     TRY(range_check(r, scan, "candidates", first, count, r->candidates, err));
-    TRY(memory_new((size_t)count, sizeof *candidates, "candidates of a scan", &rows,
-                   err));
+    TRY(memory_new((size_t)count, sizeof *candidates, "candidates of a scan",
+                   (void **)&candidates, err));
     TRY(memory_new((size_t)count, widest, "candidates of a scan", &packed, err));
-    for (size_t k = 0; k < RUN_CANDIDATE_COLUMNS; k++) {
-        const struct run_column *c = &run_candidate_columns[k];
-        const size_t bytes = run_column_bytes(c, 0);
-        TRY(column_read(r, r->candidate_columns[k], c, first, count, packed, err));
-        for (size_t i = 0; i < (size_t)count; i++)
-            memcpy((char *)rows + i * sizeof *candidates + c->offset,
-                   (char *)packed + i * bytes, bytes);
-    }
-    candidates = rows;
-    rows = NULL;
+    for (size_t k = 0; k < RUN_CANDIDATE_COLUMNS; k++)
+        TRY(candidate_column(r, r->candidate_columns[k], &run_candidate_columns[k], first,
+                             count, candidates, packed, err));
+    for (int64_t i = 0; i < count; i++)
+        candidates[i].disagreement = candidates[i].malignancy_disagreement = NAN;
+    for (size_t k = 0; k < RUN_ENSEMBLE_COLUMNS && r->ensemble; k++)
+        TRY(candidate_column(r, r->ensemble_columns[k], &run_ensemble_columns[k], first,
+                             count, candidates, packed, err));
     *out = candidates;
+    candidates = NULL;
 out:
     free(packed);
-    free(rows);
+    free(candidates);
     return status;
 }
 

@@ -9,6 +9,7 @@
 #ifndef IO_RUN_READER_H
 #define IO_RUN_READER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/status.h"
@@ -21,6 +22,8 @@ void run_reader_close(struct run_reader *r);
 
 int64_t run_reader_scan_count(const struct run_reader *r);
 int64_t run_reader_candidate_count(const struct run_reader *r);
+/* Whether its candidates have disagreements: a stage had several models. */
+bool run_reader_is_ensemble(const struct run_reader *r);
 
 /* Index of a seriesuid, or -1. */
 int64_t run_reader_find(const struct run_reader *r, const char *seriesuid);

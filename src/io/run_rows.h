@@ -11,6 +11,7 @@ struct run_store_extent {
     int64_t scans, candidates, mask_bytes;
     int64_t seriesuid_bytes; /* longest seriesuid + 1 */
     bool heatmaps;
+    bool ensemble; /* candidates have disagreements */
 };
 
 struct run_store_scan {
@@ -35,7 +36,8 @@ struct run_store_candidate {
     int64_t voxels;
     double diameter_mm;
     float probability, malignancy;
-    int8_t seen; /* 1, 0, -1 */
+    int8_t seen;                                 /* 1, 0, -1 */
+    float disagreement, malignancy_disagreement; /* of the models of a stage; NaN: none */
 };
 
 /* What a model of a cross-validation has to do with a scan, as bits. */

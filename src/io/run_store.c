@@ -105,6 +105,11 @@ enum status run_store_write_candidates(struct run_store *s, int64_t first, int64
 {
     struct row_batch batch = {
         run_candidate_columns, RUN_CANDIDATE_COLUMNS, first, count, rows, sizeof *rows};
+    const enum status status = rows_write(s, &batch, err);
+    if (status != STATUS_OK || !s->extent.ensemble)
+        return status;
+    batch.columns = run_ensemble_columns;
+    batch.column_count = RUN_ENSEMBLE_COLUMNS;
     return rows_write(s, &batch, err);
 }
 

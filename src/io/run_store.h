@@ -7,7 +7,8 @@
  *     configuration              text: binding keys
  *     scans/        seriesuid subset status reason size spacing origin direction content
  *                   candidate_first candidate_count mask_first mask_bytes
- *     candidates/   scan index xyz voxels diameter_mm probability malignancy seen
+ *     candidates/   scan index xyz voxels diameter_mm probability malignancy seen; of an
+ *                   ensemble also disagreement malignancy_disagreement
  *     diagnosis/    score nodules status
  *     models/       fold network initial_weights content isolated roles: of a
  *                   cross-validation

@@ -168,7 +168,11 @@ static void put_facts(const struct page *p, const struct finding *f,
     entry(h, f->candidate == SIZE_MAX ? "best candidate near it" : "probability", "%.3f",
           f->probability, "");
     if (c) {
+        if (isfinite(c->disagreement))
+            entry(h, "models disagree by", "%.3f", (double)c->disagreement, "");
         entry(h, "malignancy", "%.3f", (double)c->malignancy, "");
+        if (isfinite(c->malignancy_disagreement))
+            entry(h, "on malignancy by", "%.3f", (double)c->malignancy_disagreement, "");
         entry(h, "diameter", "%.1f", c->diameter_mm > 0 ? c->diameter_mm : (double)NAN,
               " mm");
     }

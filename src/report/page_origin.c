@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/file.h"
+#include "config/path_list.h"
 #include "io/tensor_file.h"
 #include "report/page.h"
 
@@ -82,6 +83,21 @@ static enum status trained_model(const struct page *p, const char *stage, int64_
     return status;
 }
 
+/* Of a stage, by a list of weights. */
+static enum status given_models(const struct html *h, const char *stage, const char *list,
+                                struct error *err)
+{
+    for (size_t i = 0; i < path_list_count(list); i++) {
+        char *path;
+        const enum status status = path_list_item(list, i, &path, err);
+        if (status != STATUS_OK)
+            return status;
+        put_model(h, stage, path);
+        free(path);
+    }
+    return STATUS_OK;
+}
+
 /* Those that were given, and those that the run trained. */
 static enum status models(const struct page *p, struct error *err)
 {
@@ -100,10 +116,8 @@ static enum status models(const struct page *p, struct error *err)
                 "scope=col class=n>fold<th scope=col class=n>scans it was trained or "
                 "selected on</thead><tbody>\n");
     for (int i = 0; i < TRAIN_STAGES; i++) {
-        enum status status = STATUS_OK;
-        if (given[i][0])
-            put_model(h, stages[i], given[i]);
-        if (s->stages.train)
+        enum status status = given_models(h, stages[i], given[i], err);
+        if (status == STATUS_OK && s->stages.train)
             status = trained_model(p, stages[i], s->train.fold, err);
         for (int fold = 0; status == STATUS_OK && fold < SETTINGS_SUBSETS; fold++)
             if (s->crossval.folds[fold] && fold != s->train.fold)

@@ -149,13 +149,16 @@ static void fill_candidates(struct share *s, const struct scan_result *r, int64_
 {
     for (int64_t i = 0; i < r->head.candidate_count; i++) {
         const struct candidate *c = &r->candidates[i];
+        const struct disagreement d = disagreement_of(r, i);
         struct run_store_candidate *o = &s->candidates[s->candidate_count++];
         *o = (struct run_store_candidate){.scan = scan,
                                           .voxels = c->voxels,
                                           .diameter_mm = c->diameter_mm,
                                           .probability = c->probability,
                                           .malignancy = c->malignancy,
-                                          .seen = (int8_t)r->head.scan.seen};
+                                          .seen = (int8_t)r->head.scan.seen,
+                                          .disagreement = d.probability,
+                                          .malignancy_disagreement = d.malignancy};
         memcpy(o->index, c->index, sizeof o->index);
         memcpy(o->xyz, c->xyz, sizeof o->xyz);
     }
@@ -338,7 +341,8 @@ static void plan_extent(const struct assembly *a, struct plan *p)
 {
     *p = (struct plan){.extent = {.scans = (int64_t)a->dataset->count,
                                   .seriesuid_bytes = 1,
-                                  .heatmaps = a->settings->store.heatmaps}};
+                                  .heatmaps = a->settings->store.heatmaps,
+                                  .ensemble = a->ensemble}};
     for (int64_t i = 0; i < p->extent.scans; i++) {
         int64_t bytes = (int64_t)strlen(a->dataset->scans[i].seriesuid) + 1;
         if (bytes > p->extent.seriesuid_bytes)

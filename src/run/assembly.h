@@ -22,7 +22,8 @@ struct assembly {
     const char *isa;
     int threads;
     double started_unix;
-    int64_t fold; /* that the models were trained for; -1: none */
+    int64_t fold;          /* that the models were trained for; -1: none */
+    bool ensemble;         /* a stage has several models: candidates have disagreements */
     const double *timings; /* TIMING_COUNT seconds of this rank */
     /* Rank 0 only: */
     const struct dataset *dataset;

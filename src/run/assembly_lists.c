@@ -8,9 +8,13 @@
 #include "run/record.h"
 #include "score/assessment.h"
 
+#define CANDIDATE_COLUMNS                                                                \
+    "seriesuid,coordX,coordY,coordZ,probability,malignancy,voxels,diameter_mm,fold,seen"
+
 struct lists {
     struct csv_writer candidates, submission, diagnosis;
-    int64_t fold; /* that the models were trained for; -1: none */
+    int64_t fold;  /* that the models were trained for; -1: none */
+    bool ensemble; /* candidates have disagreements */
 };
 
 static enum status open_list(const struct run_folder *f, const char *name,
@@ -33,7 +37,8 @@ static void write_xyz(struct csv_writer *w, const double xyz[3])
 }
 
 static void write_candidate(struct lists *l, const char *seriesuid,
-                            const struct candidate *c, int seen)
+                            const struct candidate *c, const struct disagreement *d,
+                            int seen)
 {
     csv_write_text(&l->candidates, seriesuid);
     write_xyz(&l->candidates, c->xyz);
@@ -43,6 +48,10 @@ static void write_candidate(struct lists *l, const char *seriesuid,
     csv_write_number(&l->candidates, "%.6f", c->diameter_mm);
     csv_write_integer(&l->candidates, l->fold);
     csv_write_text(&l->candidates, seen_name(seen));
+    if (l->ensemble) {
+        csv_write_number(&l->candidates, "%.9g", (double)d->probability);
+        csv_write_number(&l->candidates, "%.9g", (double)d->malignancy);
+    }
     csv_write_end(&l->candidates);
 
     csv_write_text(&l->submission, seriesuid);
@@ -75,8 +84,10 @@ static enum status write_scan(const struct assembly *a, int64_t scan, struct lis
     enum status status = ledger_result(a->ledger, scan, &r, &payload, err);
     if (status != STATUS_OK)
         return status;
-    for (int64_t i = 0; i < r.head.candidate_count; i++)
-        write_candidate(l, seriesuid, &r.candidates[i], r.head.scan.seen);
+    for (int64_t i = 0; i < r.head.candidate_count; i++) {
+        const struct disagreement d = disagreement_of(&r, i);
+        write_candidate(l, seriesuid, &r.candidates[i], &d, r.head.scan.seen);
+    }
     write_diagnosis(l, seriesuid, &r.head.diagnosis);
     free(payload);
     return STATUS_OK;
@@ -86,12 +97,11 @@ enum status assembly_lists(const struct assembly *a, void (*alive)(void *), void
                            struct error *err)
 {
     enum status status = STATUS_OK;
-    struct lists l = {.fold = a->fold};
-    TRY(open_list(
-        a->folder, "candidates.csv",
-        "seriesuid,coordX,coordY,coordZ,probability,malignancy,voxels,diameter_mm,"
-        "fold,seen",
-        &l.candidates, err));
+    struct lists l = {.fold = a->fold, .ensemble = a->ensemble};
+    TRY(open_list(a->folder, "candidates.csv",
+                  a->ensemble ? CANDIDATE_COLUMNS ",disagreement,malignancy_disagreement"
+                              : CANDIDATE_COLUMNS,
+                  &l.candidates, err));
     TRY(open_list(a->folder, "submission.csv",
                   "seriesuid,coordX,coordY,coordZ,probability", &l.submission, err));
     TRY(open_list(a->folder, "diagnosis.csv", "seriesuid,score,nodules,status",

@@ -1,6 +1,7 @@
 #include "run/detector.h"
 
 #include "base/memory.h"
+#include "config/path_list.h"
 #include "run/detector_internal.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
@@ -35,18 +36,27 @@ static enum status hash_list(const struct candidate_list *l, struct hash128 *out
     return STATUS_OK;
 }
 
+/* *out = a classifier of all models of a stage, NULL: it has none. */
 static enum status open_classifier(const char *stage, const char *network,
                                    const char *weights,
                                    const struct classify_options *options,
-                                   struct model **model, struct classifier **out,
+                                   struct stage_models *models, struct classifier **out,
                                    struct error *err)
 {
-    enum status status = stage_model_open(stage, network, weights, model, err);
-    if (status != STATUS_OK)
-        return status;
-    status = classifier_new(*model, options, out, err);
-    if (status != STATUS_OK)
-        error_prefix(err, "%s.weights: %s", stage, weights);
+    enum status status;
+    char *path = NULL;
+    TRY(stage_models_init(models, stage, network, weights, err));
+    for (size_t i = 0; i < models->count; i++) {
+        status = i == 0 ? classifier_new(models->items[i], options, out, err)
+                        : classifier_add(*out, models->items[i], err);
+        if (status == STATUS_OK)
+            continue;
+        if (path_list_item(weights, i, &path, NULL) == STATUS_OK)
+            error_prefix(err, "%s.weights: %s", stage, path);
+        break;
+    }
+out:
+    free(path);
     return status;
 }
 
@@ -80,12 +90,10 @@ static enum status open_models(struct detector *d, struct error *err)
         TRY(candidate_list_init(&d->listed, s->dataset.candidates, err));
         TRY(hash_list(&d->listed, &d->listed_content, err));
     }
-    if (s->classify.weights[0])
-        TRY(open_classifier("classify", s->classify.network, s->classify.weights,
-                            &classify, &d->classify_model, &d->classifier, err));
-    if (s->malignancy.weights[0])
-        TRY(open_classifier("malignancy", s->malignancy.network, s->malignancy.weights,
-                            &classify, &d->malignancy_model, &d->malignancy, err));
+    TRY(open_classifier("classify", s->classify.network, s->classify.weights, &classify,
+                        &d->classify_models, &d->classifier, err));
+    TRY(open_classifier("malignancy", s->malignancy.network, s->malignancy.weights,
+                        &classify, &d->malignancy_models, &d->malignancy, err));
 out:
     return status;
 }
@@ -146,8 +154,8 @@ void detector_free(struct detector *d)
     classifier_free(d->classifier);
     classifier_free(d->malignancy);
     model_free(d->segment_model);
-    model_free(d->classify_model);
-    model_free(d->malignancy_model);
+    stage_models_release(&d->classify_models);
+    stage_models_release(&d->malignancy_models);
     candidate_list_release(&d->listed);
     free(d);
 }
@@ -158,20 +166,43 @@ void detector_let_go(struct detector *d)
     d->reader = NULL;
 }
 
-static void hex_of(const struct model *m, char text[HASH_HEX_BYTES])
+const struct model *detector_model(const struct detector *d, size_t i)
 {
-    snprintf(text, HASH_HEX_BYTES, "none");
-    if (m)
-        hash_hex(model_content(m), text);
+    if (d->segment_model && i-- == 0)
+        return d->segment_model;
+    if (i < d->classify_models.count)
+        return d->classify_models.items[i];
+    i -= d->classify_models.count;
+    return i < d->malignancy_models.count ? d->malignancy_models.items[i] : NULL;
 }
 
-enum status detector_identity(const struct detector *d, char **out, struct error *err)
+bool detector_is_ensemble(const struct detector *d)
 {
-    char segment[HASH_HEX_BYTES], classify[HASH_HEX_BYTES], malignancy[HASH_HEX_BYTES];
+    return d->classify_models.count > 1 || d->malignancy_models.count > 1;
+}
+
+/* *out = the contents of the models of a stage in their order, to be freed. */
+static enum status contents_of(struct model *const *models, size_t count, char **out,
+                               struct error *err)
+{
+    enum status status =
+        memory_new(count + 1, HASH_HEX_BYTES, "identity", (void **)out, err);
+    if (status != STATUS_OK)
+        return status;
+    char *to = *out;
+    snprintf(to, HASH_HEX_BYTES, "none");
+    for (size_t i = 0; i < count; i++) {
+        char text[HASH_HEX_BYTES];
+        hash_hex(model_content(models[i]), text);
+        to += snprintf(to, HASH_HEX_BYTES + 1, "%s%s", i ? "," : "", text);
+    }
+    return STATUS_OK;
+}
+
+static enum status describe(const struct detector *d, char *const contents[TRAIN_STAGES],
+                            char **out, struct error *err)
+{
     char list[HASH_HEX_BYTES] = "none", blob[32] = "";
-    hex_of(d->segment_model, segment);
-    hex_of(d->classify_model, classify);
-    hex_of(d->malignancy_model, malignancy);
     if (stage_uses_list(d->settings))
         hash_hex(d->listed_content, list);
     if (stage_uses_blobs(d->settings))
@@ -181,28 +212,37 @@ enum status detector_identity(const struct detector *d, char **out, struct error
                  "classify-numerics %d\ndiagnose-numerics %d\nsegment.weights %s\n"
                  "classify.weights %s\nmalignancy.weights %s\ndataset.candidates %s\n%s",
                  isa_name(d->plan.isa), SEGMENT_NUMERICS, GROUP_NUMERICS,
-                 CLASSIFY_NUMERICS, DIAGNOSE_NUMERICS, segment, classify, malignancy,
-                 list, blob) < 0)
+                 CLASSIFY_NUMERICS, DIAGNOSE_NUMERICS, contents[TRAIN_SEGMENT],
+                 contents[TRAIN_CLASSIFY], contents[TRAIN_MALIGNANCY], list, blob) < 0)
         return error_set(err, STATUS_STAGE_MEMORY,
                          "no memory for the identity of the run");
     return STATUS_OK;
 }
 
+enum status detector_identity(const struct detector *d, char **out, struct error *err)
+{
+    enum status status;
+    char *contents[TRAIN_STAGES] = {NULL};
+    TRY(contents_of(&d->segment_model, d->segment_model != NULL, &contents[TRAIN_SEGMENT],
+                    err));
+    TRY(contents_of(d->classify_models.items, d->classify_models.count,
+                    &contents[TRAIN_CLASSIFY], err));
+    TRY(contents_of(d->malignancy_models.items, d->malignancy_models.count,
+                    &contents[TRAIN_MALIGNANCY], err));
+    status = describe(d, contents, out, err);
+out:
+    for (int i = 0; i < TRAIN_STAGES; i++)
+        free(contents[i]);
+    return status;
+}
+
 int detector_fold(const struct detector *d)
 {
-    const struct model *models[] = {d->segment_model, d->classify_model,
-                                    d->malignancy_model};
-    int fold = -1;
-    bool first = true;
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-        if (!models[i])
-            continue;
-        const int one = model_fold(models[i]);
-        if (!first && one != fold)
+    const struct model *m = detector_model(d, 0);
+    const int fold = m ? model_fold(m) : -1;
+    for (size_t i = 1; (m = detector_model(d, i)); i++)
+        if (model_fold(m) != fold)
             return -1;
-        fold = one;
-        first = false;
-    }
     return fold;
 }
 

@@ -9,6 +9,7 @@
 #ifndef RUN_DETECTOR_H
 #define RUN_DETECTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -71,6 +72,9 @@ void detector_let_go(struct detector *d);
  * versions, content of models and lists, instruction set; one "name value" a line. To be
  * freed. */
 enum status detector_identity(const struct detector *d, char **out, struct error *err);
+
+/* Whether a stage has several models, so that candidates have disagreements. */
+bool detector_is_ensemble(const struct detector *d);
 
 /* The fold that all of its models were trained for; -1: none, or not the same. */
 int detector_fold(const struct detector *d);

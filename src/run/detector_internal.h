@@ -13,6 +13,7 @@
 #include "nn/model.h"
 #include "run/detector.h"
 #include "run/scan_reader.h"
+#include "run/stage_setup.h"
 #include "stage/classify.h"
 #include "stage/segment_blocks.h"
 
@@ -25,8 +26,9 @@ struct detector {
     void *context;
 
     struct scan_reader *reader;
-    struct cache *cache; /* NULL: nothing is prepared */
-    struct model *segment_model, *classify_model, *malignancy_model; /* NULL: none */
+    struct cache *cache;         /* NULL: nothing is prepared */
+    struct model *segment_model; /* NULL: none */
+    struct stage_models classify_models, malignancy_models;
     struct candidate_list listed;
     struct hash128 listed_content;
     struct classifier *classifier, *malignancy;
@@ -36,6 +38,9 @@ struct detector {
     int64_t segmenter_scan; /* of the dataset: what block_segmenter did last */
     double timings[TIMING_COUNT];
 };
+
+/* All of its models, one after the other; NULL behind the last. */
+const struct model *detector_model(const struct detector *d, size_t i);
 
 /* TASK_PREPARE, of the scan that the reader has open. */
 enum status detector_prepare(struct detector *d, const struct order *o, void **payload,

@@ -18,11 +18,10 @@
 /* 1 when any model has seen the scan, 0 when all say that they have not, else -1. */
 static int32_t seen_by_models(const struct detector *d, const char *seriesuid)
 {
-    const struct model *models[] = {d->segment_model, d->classify_model,
-                                    d->malignancy_model};
+    const struct model *m;
     int32_t seen = 0;
-    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
-        int one = models[i] ? model_has_seen(models[i], seriesuid) : 0;
+    for (size_t i = 0; (m = detector_model(d, i)); i++) {
+        const int one = model_has_seen(m, seriesuid);
         if (one > 0)
             return 1;
         if (one < 0)
@@ -229,44 +228,76 @@ static enum status reach(const struct detector *d, const struct candidate *candi
     return STATUS_OK;
 }
 
-static enum status do_classify(struct detector *d, const struct order *o, void **payload,
-                               size_t *bytes, struct error *err)
+/* Candidates whose slices are there through the models of both stages. */
+static enum status judge(struct detector *d, const struct slices *window,
+                         const struct candidate *candidates, size_t count,
+                         struct ensemble_judgement *out, struct error *err)
+{
+    enum status status = STATUS_OK;
+    float mean[BATCH_CANDIDATES], disagreement[BATCH_CANDIDATES];
+    for (size_t i = 0; i < count; i++)
+        out[i] =
+            (struct ensemble_judgement){{candidates[i].probability, NAN}, {NAN, NAN}};
+    if (d->classifier) {
+        TRY(classifier_run(d->classifier, window, candidates, count, mean, disagreement,
+                           d->poll, d->context, err));
+        for (size_t i = 0; i < count; i++) {
+            out[i].judgement.probability = mean[i];
+            out[i].disagreement.probability = disagreement[i];
+        }
+    }
+    if (d->malignancy) {
+        TRY(classifier_run(d->malignancy, window, candidates, count, mean, disagreement,
+                           d->poll, d->context, err));
+        for (size_t i = 0; i < count; i++) {
+            out[i].judgement.malignancy = mean[i];
+            out[i].disagreement.malignancy = disagreement[i];
+        }
+    }
+out:
+    return status;
+}
+
+static enum status judge_all(struct detector *d, const struct order *o,
+                             struct ensemble_judgement *judged, struct error *err)
 {
     enum status status = STATUS_OK;
     const struct candidate *candidates = o->payload;
     size_t count = o->bytes / sizeof *candidates, taken = 0;
-    struct judgement *judged = NULL;
-    float values[BATCH_CANDIDATES];
-
-    CHECK(count <= BATCH_CANDIDATES);
-    TRY(memory_new(count, sizeof *judged, "probabilities", (void **)&judged, err));
     for (size_t done = 0; done < count; done += taken) {
         int64_t first = 0, slices = 0;
         struct slices window;
         TRY(reach(d, candidates, done, count, o->path, &first, &slices, &taken, err));
         TRY(scan_reader_slices(d->reader, first, slices, &window, err));
         double start = clock_seconds();
-        for (size_t i = 0; i < taken; i++)
-            judged[done + i] = (struct judgement){candidates[done + i].probability, NAN};
-        if (d->classifier) {
-            TRY(classifier_run(d->classifier, &window, candidates + done, taken, values,
-                               d->poll, d->context, err));
-            for (size_t i = 0; i < taken; i++)
-                judged[done + i].probability = values[i];
-        }
-        if (d->malignancy) {
-            TRY(classifier_run(d->malignancy, &window, candidates + done, taken, values,
-                               d->poll, d->context, err));
-            for (size_t i = 0; i < taken; i++)
-                judged[done + i].malignancy = values[i];
-        }
+        TRY(judge(d, &window, candidates + done, taken, judged + done, err));
         d->timings[TIMING_CLASSIFY] += clock_seconds() - start;
     }
-    *payload = judged;
-    *bytes = count * sizeof *judged;
-    judged = NULL;
 out:
-    free(judged);
+    return status;
+}
+
+/* Disagreements are told where there can be any. */
+static enum status do_classify(struct detector *d, const struct order *o, void **payload,
+                               size_t *bytes, struct error *err)
+{
+    enum status status;
+    const size_t count = o->bytes / sizeof(struct candidate);
+    const bool several = detector_is_ensemble(d);
+    const size_t each =
+        several ? sizeof(struct ensemble_judgement) : sizeof(struct judgement);
+    struct ensemble_judgement judged[BATCH_CANDIDATES];
+    struct judgement *plain;
+    CHECK(count <= BATCH_CANDIDATES);
+    TRY(judge_all(d, o, judged, err));
+    TRY(memory_new(count, each, "probabilities", payload, err));
+    *bytes = count * each;
+    plain = *payload;
+    if (several)
+        memcpy(*payload, judged, *bytes);
+    for (size_t i = 0; i < count && !several; i++)
+        plain[i] = judged[i].judgement;
+out:
     return status;
 }
 

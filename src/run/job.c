@@ -37,6 +37,7 @@ static struct assembly assembly_of(struct job *j)
                              .dataset = &j->dataset,
                              .ledger = j->ledger,
                              .folder = &j->folder,
+                             .ensemble = detector_is_ensemble(j->detector),
                              .fold = j->asked->stages.train ? j->asked->train.fold
                                                             : detector_fold(j->detector)};
 }

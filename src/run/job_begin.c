@@ -23,6 +23,12 @@ static bool has_weights(const struct settings *s, enum train_stage stage,
 /* What finding nodules needs. */
 static enum status check_detection(const struct settings *s, struct error *err)
 {
+    if (s->train.fold >= 0 && !s->stages.train)
+        return error_set(
+            err, STATUS_JOB_CONFIG,
+            "train.fold = %lld belongs to the stage train, which is not among stages; "
+            "dataset.subsets = [%lld] finds nodules in that subset alone",
+            (long long)s->train.fold, (long long)s->train.fold);
     if (stage_uses_network(s) && !has_weights(s, TRAIN_SEGMENT, s->segment.weights))
         return error_set(
             err, STATUS_JOB_CONFIG,

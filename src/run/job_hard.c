@@ -105,6 +105,20 @@ static int look(struct job *m, const char *list)
     return status == STATUS_OK ? JOB_GO_ON : job_give_up(m, status, &err);
 }
 
+/* Scans that failed in the search are failures of the job: they stand in its list, and in
+ * its exit code. */
+static enum status keep_quarantined(struct job *j, const struct job *m, struct error *err)
+{
+    enum status status = STATUS_OK;
+    size_t count;
+    const struct quarantined *q = ledger_quarantined(m->ledger, &count);
+    for (size_t i = 0; i < count; i++)
+        TRY(ledger_quarantine(j->ledger, -1, q[i].seriesuid, q[i].stage, q[i].reason,
+                              err));
+out:
+    return status;
+}
+
 int job_find_hard(struct job *j, struct train_work *w)
 {
     struct error err;
@@ -133,6 +147,12 @@ int job_find_hard(struct job *j, struct train_work *w)
                      segmenter[0] ? segmenter : "the classical detector");
         set_stages(&m, segmenter);
         exit_code = look(&m, j->hard_list);
+        if (exit_code == JOB_GO_ON) {
+            if (job_is_master(j))
+                status = keep_quarantined(j, &m, &err);
+            status = comm_agree(j->comm, status, &err);
+            exit_code = status == STATUS_OK ? JOB_GO_ON : job_give_up(j, status, &err);
+        }
     } else {
         exit_code = job_give_up(j, status, &err);
     }

@@ -70,14 +70,33 @@ out:
 
 /* --- finishing a scan --- */
 
-static void join_judgements(struct candidate *candidates, size_t count,
-                            const struct judgement *judged, size_t judged_count)
+/* Gives the candidates what the models say of them, and sorts them. *disagreements is to
+ * be freed: NULL where no stage has several models. */
+static enum status join_judgements(struct candidate *candidates, size_t count,
+                                   const void *judged, size_t bytes,
+                                   struct disagreement **disagreements, struct error *err)
 {
-    CHECK(count == judged_count);
+    const bool several = bytes != count * sizeof(struct judgement);
+    const struct ensemble_judgement *of_all = judged;
+    const struct judgement *of_one = judged;
+    *disagreements = NULL;
     for (size_t i = 0; i < count; i++) {
-        candidates[i].probability = judged[i].probability;
-        candidates[i].malignancy = judged[i].malignancy;
+        const struct judgement j = several ? of_all[i].judgement : of_one[i];
+        candidates[i].probability = j.probability;
+        candidates[i].malignancy = j.malignancy;
     }
+    if (!several) {
+        candidates_sort(candidates, count);
+        return STATUS_OK;
+    }
+    CHECK(bytes == count * sizeof *of_all);
+    enum status status = memory_new(count, sizeof **disagreements, "disagreements",
+                                    (void **)disagreements, err);
+    for (size_t i = 0; i < count && status == STATUS_OK; i++)
+        (*disagreements)[i] = of_all[i].disagreement;
+    return status == STATUS_OK
+               ? candidates_sort_both(candidates, *disagreements, count, err)
+               : status;
 }
 
 static enum status append(struct ledger *l, int64_t scan, enum record_kind kind,
@@ -99,6 +118,7 @@ static enum status finish_scan(struct ledger *l, int64_t scan, struct error *err
     enum status status = STATUS_OK;
     void *head = NULL, *candidates = NULL, *judged = NULL, *mask = NULL, *packed = NULL;
     size_t head_bytes, candidate_bytes, judged_bytes, mask_bytes, bytes;
+    struct disagreement *disagreements = NULL;
     struct scan_result r;
     struct journal_record record;
 
@@ -110,14 +130,16 @@ static enum status finish_scan(struct ledger *l, int64_t scan, struct error *err
     memcpy(&r.head.scan, head, sizeof r.head.scan);
     size_t count = candidate_bytes / sizeof(struct candidate);
     if (l->classifies)
-        join_judgements(candidates, count, judged,
-                        judged_bytes / sizeof(struct judgement));
-    candidates_sort(candidates, count);
+        TRY(join_judgements(candidates, count, judged, judged_bytes, &disagreements,
+                            err));
+    else
+        candidates_sort(candidates, count);
     r.head.candidate_count = (int64_t)count;
     r.head.mask_bytes = (int64_t)mask_bytes;
     r.head.diagnosis = diagnose(candidates, count, &l->diagnose);
     r.candidates = candidates;
     r.mask = mask;
+    r.disagreements = disagreements;
     TRY(scan_result_pack(&r, &packed, &bytes, err));
     TRY(append(l, scan, RECORD_SCAN, 0, packed, bytes, &record, err));
     b->result = (struct ledger_entry){record.offset, record.bytes, r.head.candidate_count,
@@ -127,6 +149,7 @@ out:
     free(head);
     free(mask);
     free(candidates);
+    free(disagreements);
     free(judged);
     free(packed);
     return status;

@@ -1,5 +1,6 @@
 #include "run/record.h"
 
+#include <math.h>
 #include <zlib.h>
 
 #include "base/memory.h"
@@ -10,7 +11,9 @@ enum status scan_result_pack(const struct scan_result *r, void **out, size_t *by
 {
     size_t candidate_bytes = (size_t)r->head.candidate_count * sizeof *r->candidates;
     size_t mask_bytes = (size_t)r->head.mask_bytes;
-    *bytes = sizeof r->head + candidate_bytes + mask_bytes;
+    size_t disagreement_bytes =
+        r->disagreements ? (size_t)r->head.candidate_count * sizeof *r->disagreements : 0;
+    *bytes = sizeof r->head + candidate_bytes + mask_bytes + disagreement_bytes;
     enum status status = memory_new(*bytes, 1, "result of a scan", out, err);
     if (status != STATUS_OK)
         return status;
@@ -20,6 +23,8 @@ enum status scan_result_pack(const struct scan_result *r, void **out, size_t *by
         memcpy(p + sizeof r->head, r->candidates, candidate_bytes);
     if (mask_bytes)
         memcpy(p + sizeof r->head + candidate_bytes, r->mask, mask_bytes);
+    if (disagreement_bytes)
+        memcpy(p + *bytes - disagreement_bytes, r->disagreements, disagreement_bytes);
     return STATUS_OK;
 }
 
@@ -29,9 +34,21 @@ void scan_result_unpack(const void *payload, size_t bytes, struct scan_result *o
     CHECK(bytes >= sizeof out->head);
     memcpy(&out->head, p, sizeof out->head);
     size_t candidate_bytes = (size_t)out->head.candidate_count * sizeof *out->candidates;
-    CHECK(bytes == sizeof out->head + candidate_bytes + (size_t)out->head.mask_bytes);
+    const size_t least =
+        sizeof out->head + candidate_bytes + (size_t)out->head.mask_bytes;
+    const size_t beside = (size_t)out->head.candidate_count * sizeof *out->disagreements;
+    CHECK(bytes == least || bytes == least + beside);
     out->candidates = (const void *)(p + sizeof out->head);
     out->mask = (const uint8_t *)p + sizeof out->head + candidate_bytes;
+    out->disagreements = bytes > least ? (const void *)(p + least) : NULL;
+}
+
+struct disagreement disagreement_of(const struct scan_result *r, int64_t i)
+{
+    struct disagreement d = {NAN, NAN};
+    if (r->disagreements)
+        memcpy(&d, (const char *)r->disagreements + (size_t)i * sizeof d, sizeof d);
+    return d;
 }
 
 enum status mask_pack(const uint8_t *mask, size_t voxels, void **out, size_t *bytes,

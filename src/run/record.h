@@ -20,9 +20,9 @@ enum record_kind {
     RECORD_OPEN,     /* struct scan_head */
     RECORD_SEGMENT,  /* slabs of mask, each: uint32 bytes, zlib stream of packed bits */
     RECORD_GROUP,    /* struct candidate [] */
-    RECORD_CLASSIFY, /* struct judgement [] */
-    RECORD_SCAN, /* struct scan_result_head, candidates (sorted), mask: all of a finished
-                    scan */
+    RECORD_CLASSIFY, /* struct judgement [], of ensembles struct ensemble_judgement [] */
+    RECORD_SCAN,     /* struct scan_result_head, candidates (sorted), mask, of ensembles
+                        struct disagreement []: all of a finished scan */
 };
 
 enum {
@@ -46,6 +46,12 @@ struct judgement {
     float probability, malignancy;
 };
 
+/* Where a stage has several models. */
+struct ensemble_judgement {
+    struct judgement judgement;
+    struct disagreement disagreement;
+};
+
 struct scan_result_head {
     struct scan_head scan;
     struct diagnosis diagnosis;
@@ -57,7 +63,12 @@ struct scan_result {
     struct scan_result_head head;
     const struct candidate *candidates;
     const uint8_t *mask;
+    const struct disagreement *disagreements; /* NULL: one model a stage; may be
+                                                 unaligned: disagreement_of */
 };
+
+/* That of candidate i; NaN where there is none. */
+struct disagreement disagreement_of(const struct scan_result *r, int64_t i);
 
 /* Tasks of segmentation of so many slices that a scan has. */
 static inline int64_t record_runs(const struct geometry *g, int64_t slices)

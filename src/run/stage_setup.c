@@ -1,6 +1,7 @@
 #include "run/stage_setup.h"
 
 #include "base/memory.h"
+#include "config/path_list.h"
 #include "config/places.h"
 
 bool stage_uses_network(const struct settings *s)
@@ -61,6 +62,34 @@ out:
     free(folder);
     free(file);
     return status;
+}
+
+enum status stage_models_init(struct stage_models *m, const char *stage,
+                              const char *network, const char *weights, struct error *err)
+{
+    enum status status;
+    const size_t count = path_list_count(weights);
+    char *path = NULL;
+    *m = (struct stage_models){.items = NULL};
+    TRY(memory_new(count, sizeof *m->items, "models", (void **)&m->items, err));
+    for (size_t i = 0; i < count; i++) {
+        TRY(path_list_item(weights, i, &path, err));
+        TRY(stage_model_open(stage, network, path, &m->items[i], err));
+        m->count++;
+        free(path);
+        path = NULL;
+    }
+out:
+    free(path);
+    return status;
+}
+
+void stage_models_release(struct stage_models *m)
+{
+    for (size_t i = 0; i < m->count; i++)
+        model_free(m->items[i]);
+    free(m->items);
+    *m = (struct stage_models){.items = NULL};
 }
 
 enum group_erosion stage_erosion(const struct settings *s)

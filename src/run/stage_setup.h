@@ -30,6 +30,19 @@ struct blob_options stage_blob_options(const struct settings *s, int threads);
 enum status stage_model_open(const char *stage, const char *network, const char *weights,
                              struct model **out, struct error *err);
 
+/* The models of a stage that takes several. */
+struct stage_models {
+    struct model **items;
+    size_t count;
+};
+
+/* Opens each of a list of weights (config/path_list.h); "": none. stage_models_release
+ * frees, also after a failure. Errors: as above; the message names the file. */
+enum status stage_models_init(struct stage_models *m, const char *stage,
+                              const char *network, const char *weights,
+                              struct error *err);
+void stage_models_release(struct stage_models *m);
+
 /* *out = the file of a network that is a file or a name of conf/models, to be freed. */
 enum status stage_network_path(const char *network, char **out, struct error *err);
 

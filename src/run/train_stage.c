@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "config/path_list.h"
 #include "ct/lists.h"
 #include "run/protocol.h"
 #include "run/stage_setup.h"
@@ -70,10 +71,24 @@ static enum status check_hard(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
+/* What a training begins with, and what its folds are held against, is one model. */
+static enum status check_single(const char *key, const char *weights, struct error *err)
+{
+    const size_t count = path_list_count(weights);
+    if (count < 2)
+        return STATUS_OK;
+    return error_set(err, STATUS_JOB_CONFIG,
+                     "%s names %zu models: a job that trains takes one; several are "
+                     "averaged by a job with \"detect\" and without \"train\"",
+                     key, count);
+}
+
 enum status train_stage_check(const struct settings *s, struct error *err)
 {
     enum status status = STATUS_OK;
     const bool *stages = s->train.stages;
+    TRY(check_single("classify.weights", s->classify.weights, err));
+    TRY(check_single("malignancy.weights", s->malignancy.weights, err));
     if (!s->dataset.annotations[0] && !s->dataset.malignancy[0])
         return error_set(err, STATUS_JOB_CONFIG,
                          "dataset.annotations is not given: the stage train needs a list "

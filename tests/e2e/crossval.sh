@@ -92,6 +92,12 @@ run 3 array --set 'stages=["score"]'
 expect_code 0 array
 same array
 
+promise "train.fold is refused by a job that does not train, and the message says what to write"
+run 0 nothing --set train.fold=1 --set 'stages=["detect"]'
+expect_code 2 nothing
+expect_said nothing "train.fold = 1 belongs to the stage train.* dataset.subsets = \[1\] finds nodules"
+[ ! -e nothing ] || fail "the work had begun"
+
 promise "killed twice, it goes on with the folds that are not done, on any number of ranks"
 start 3 killed
 until [ -e killed/folds/0/DONE ] || [ -e killed/folds/1/DONE ] || ! kill -0 "$group"; do sleep 0.05; done

@@ -56,6 +56,24 @@ expect_said listed "does not say which scans its segmenter has seen: fold 1 is n
 grep -q "^fold  *1, not isolated$" info.txt || fail "$(cat info.txt)"
 grep -Eq "^hard  *[1-9][0-9]* places, 0.5 of the non-nodules$" info.txt || fail "$(cat info.txt)"
 
+promise "a scan that fails in the search stands in quarantine.csv, and in the exit code"
+damaged=$(ls "$tree"/subset2/*.zraw | head -n 1)
+cp -p "$damaged" whole.zraw
+"$python" - "$damaged" <<'PY'
+import os, sys
+was = os.stat(sys.argv[1])
+with open(sys.argv[1], "r+b") as f:
+    f.seek(was.st_size // 2)
+    f.write(bytes(64))
+os.utime(sys.argv[1], ns=(was.st_atime_ns, was.st_mtime_ns))
+PY
+run 2 damaged "${given[@]}" --set limits.quarantine=1
+expect_code 3 damaged
+[ "$(cat damaged/DONE)" = 3 ] || fail "DONE does not say that a scan failed"
+grep -q "^$(basename "$damaged" .zraw),[a-z]*,.*$(basename "$damaged")" damaged/quarantine.csv ||
+    fail "quarantine.csv does not name it: $(cat damaged/quarantine.csv)"
+cat whole.zraw >"$damaged"
+
 promise "a segmenter that has seen a tested scan is refused, so are book, and what is no list"
 cp weights/segment.h5 leak.h5
 "$python" - leak.h5 "$(basename -s .mhd "$(ls "$tree"/subset1/*.mhd | head -n 1)")" <<'PY'

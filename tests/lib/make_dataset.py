@@ -157,4 +157,5 @@ def main():
         write_volume(a.path, hu, (0.7, 0.7, 1.25), (10.0, -20.0, 30.5), a.direction, a.compress)
 
 
-main()
+if __name__ == "__main__":
+    main()

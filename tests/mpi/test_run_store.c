@@ -95,6 +95,8 @@ static struct example *example_new(void)
         c->probability = 1.0f / (float)(1 + i);
         c->malignancy = i % 2 ? NAN : 0.25f;
         c->seen = (int8_t)(i % 3 - 1);
+        c->disagreement = 1.0f / (float)(3 + i);
+        c->malignancy_disagreement = i % 3 ? 0.125f : NAN;
         for (int k = 0; k < 3; k++) {
             c->index[k] = i + k / 3.0;
             c->xyz[k] = -i - k / 7.0;
@@ -210,8 +212,8 @@ static enum status provenance_write(struct run_store *s, MPI_Comm comm, struct e
 static enum status example_write(const char *path, const struct example *e,
                                  bool provenance, MPI_Comm comm, struct error *err)
 {
-    const struct run_store_extent extent = {SCANS, CANDIDATES, e->mask_bytes,
-                                            SERIESUID_BYTES, true};
+    const struct run_store_extent extent = {SCANS,           CANDIDATES, e->mask_bytes,
+                                            SERIESUID_BYTES, true,       true};
     struct run_store *s = NULL;
     enum status status =
         run_store_create(path, &extent, "mode = \"book\";\n", comm, &s, err);
@@ -256,6 +258,7 @@ static bool same_candidate(const struct run_store_candidate *a,
            a->diameter_mm == b->diameter_mm &&
            memcmp(&a->probability, &b->probability, sizeof a->probability) == 0 &&
            memcmp(&a->malignancy, &b->malignancy, sizeof a->malignancy) == 0 &&
+           memcmp(&a->disagreement, &b->disagreement, 2 * sizeof a->disagreement) == 0 &&
            a->seen == b->seen;
 }
 
@@ -295,7 +298,7 @@ static enum status compare(const char *path, const struct example *e, bool *same
         run_reader_scan_count(r) == SCANS && run_reader_candidate_count(r) == CANDIDATES;
     for (int64_t i = 0; i < SCANS; i++)
         TRY(compare_scan(r, e, i, same, err));
-    *same &= run_reader_find(r, "1.2") == -1;
+    *same &= run_reader_find(r, "1.2") == -1 && run_reader_is_ensemble(r);
     for (int64_t z = 0; z < DEPTH; z++) {
         TRY(run_reader_heatmap(r, e->scans[5].seriesuid, (int64_t[]){z, 3, 4},
                                (int64_t[]){1, 1, 1}, &value, err));
@@ -413,7 +416,7 @@ static void one_rank_may_write_much_more_than_the_others(void **state)
     struct error err = {0};
     const int rank = ranks_rank();
     const int64_t mask_bytes = LARGE + SMALL * (ranks_size() - 1);
-    const struct run_store_extent extent = {1, MANY, mask_bytes, 8, false};
+    const struct run_store_extent extent = {1, MANY, mask_bytes, 8, false, false};
     const struct run_store_scan scan = {.seriesuid = "1",
                                         .status = "done",
                                         .reason = "",
@@ -470,7 +473,7 @@ static void one_rank_may_write_much_more_than_the_others(void **state)
 static void long_reasons_are_cut_between_characters(void **state)
 {
     (void)state;
-    const struct run_store_extent extent = {1, 0, 0, 8, false};
+    const struct run_store_extent extent = {1, 0, 0, 8, false, false};
     struct run_store_scan scan = {.seriesuid = "1234567",
                                   .status = "quarantined",
                                   .content = "",
@@ -537,7 +540,7 @@ static void a_full_disk_is_an_error_on_all_ranks(void **state)
     (void)state;
     struct error err = {0};
     char small[300], path[400];
-    const struct run_store_extent large = {1000, 1000, 4 << 20, 64, false};
+    const struct run_store_extent large = {1000, 1000, 4 << 20, 64, false, false};
     const struct run_store_extent fits = {
         .scans = 1, .seriesuid_bytes = 8, .heatmaps = true};
     struct run_store *s = NULL;
@@ -574,8 +577,8 @@ static void a_full_disk_is_an_error_on_all_ranks(void **state)
 static enum status write_under_limit(const struct example *e, bool limited,
                                      struct error *err)
 {
-    const struct run_store_extent extent = {SCANS, CANDIDATES, e->mask_bytes,
-                                            SERIESUID_BYTES, true};
+    const struct run_store_extent extent = {SCANS,           CANDIDATES, e->mask_bytes,
+                                            SERIESUID_BYTES, true,       true};
     struct rlimit before, small;
     struct run_store *s = NULL;
 

@@ -9,13 +9,14 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "config/path_list.h"
 #include "config/settings_table.h"
 
 /* A folder with the files of one test; emptied after each. */
 static char folder[160];
-static const char *const names[] = {"pulmo.cfg",   "site.cfg",     "job.cfg",
-                                    "a.cfg",       "b.cfg",        "c.cfg",
-                                    "sub/job.cfg", "sites/big.cfg"};
+static const char *const names[] = {
+    "pulmo.cfg",   "site.cfg",      "job.cfg",   "a.cfg",      "b.cfg",      "c.cfg",
+    "sub/job.cfg", "sites/big.cfg", "fold-2.h5", "fold-10.h5", "fold-[2].h5"};
 
 static int make_folder(void **state)
 {
@@ -378,6 +379,46 @@ static void paths_are_absolute_and_names_stay(void **state)
     settings_release(&s);
 }
 
+static void a_list_of_paths_is_one_two_or_what_a_pattern_finds(void **state)
+{
+    (void)state;
+    struct settings s;
+    load_job(&s, "classify: { weights = \"one.h5\"; };\n"
+                 "malignancy: { weights = [\"b.h5\", \"/w/a.h5\", \"no-*.h5\"]; };\n");
+    assert_string_equal(s.classify.weights, in("one.h5"));
+    assert_int_equal(path_list_count(s.classify.weights), 1);
+    assert_int_equal(path_list_count(s.malignancy.weights), 3);
+    static const char *const expected[] = {"b.h5", "/w/a.h5", "no-*.h5"};
+    for (size_t i = 0; i < 3; i++) {
+        char *path;
+        assert_int_equal(path_list_item(s.malignancy.weights, i, &path, NULL), STATUS_OK);
+        assert_string_equal(path, i == 1 ? expected[i] : in(expected[i]));
+        free(path);
+    }
+    settings_release(&s);
+    put("fold-2.h5", "");
+    put("fold-10.h5", "");
+    put("fold-[2].h5", "");
+    load_job(&s, "classify: { weights = \"fold-*.h5\"; };\n"
+                 "malignancy: { weights = (\"fold-[2].h5\"); };\n");
+    assert_int_equal(path_list_count(s.classify.weights), 3);
+    assert_int_equal(
+        strncmp(s.classify.weights, in("fold-10.h5"), strlen(in("fold-10.h5"))), 0);
+    assert_string_equal(s.malignancy.weights, in("fold-[2].h5"));
+    settings_release(&s);
+    set(&s, "classify.weights=[\"/a.h5\", \"/b.h5\"]");
+    assert_string_equal(s.classify.weights, "/a.h5\n/b.h5");
+    settings_release(&s);
+    static const char *const refused =
+        "classify.weights = [ ... ]: must be a path or a list";
+    assert_set_refused("classify.weights=[]", refused);
+    assert_set_refused("classify.weights=[\"\"]", refused);
+    assert_set_refused("classify.weights=[1, 2]", refused);
+    assert_set_refused("classify.weights=[\"/a.h5\", \"/b\\n.h5\"]", refused);
+    assert_set_refused("classify.weights=a\nb",
+                       "classify.weights must be a path or a list");
+}
+
 static uint64_t random_next(uint64_t *x)
 {
     *x += 0x9e3779b97f4a7c15u;
@@ -403,6 +444,24 @@ static char *random_text(uint64_t *x, bool absolute)
     return strdup(text);
 }
 
+/* Up to three paths, one a line. */
+static char *random_list(uint64_t *x)
+{
+    char *list = strdup("");
+    for (uint64_t n = random_next(x) % 4; n > 0; n--) {
+        char *path = random_text(x, true), *longer;
+        for (char *p = path; *p; p++)
+            *p = strchr("\n*?", *p) ? '_' : *p;
+        if (path[0]) {
+            assert_true(asprintf(&longer, "%s%s%s", list, list[0] ? "\n" : "", path) > 0);
+            free(list);
+            list = longer;
+        }
+        free(path);
+    }
+    return list;
+}
+
 static double random_number(const struct key *k, uint64_t *x)
 {
     double low = k->low > 0 ? k->low : 1e-300;
@@ -422,6 +481,9 @@ static void randomise(const struct key *k, struct settings *s, uint64_t *x)
     switch (k->type) {
     case KEY_PATH:
         *(char **)place = random_text(x, true);
+        break;
+    case KEY_PATHS:
+        *(char **)place = random_list(x);
         break;
     case KEY_NAME:
         *(char **)place = random_text(x, random_next(x) % 2);
@@ -619,6 +681,7 @@ int main(void)
         cmocka_unit_test(every_type_can_be_set_on_the_command_line),
         cmocka_unit_test(a_bad_assignment_is_named),
         cmocka_unit_test(paths_are_absolute_and_names_stay),
+        cmocka_unit_test(a_list_of_paths_is_one_two_or_what_a_pattern_finds),
         cmocka_unit_test(what_is_printed_reads_back_the_same),
         cmocka_unit_test(numbers_are_printed_short_and_as_numbers),
         cmocka_unit_test(the_binding_print_holds_what_changes_results_and_no_path),

@@ -289,7 +289,7 @@ static void the_probabilities_of_a_real_scan_are_pytorchs(void **state)
     struct classifier *c;
     struct error err;
     struct candidate candidates[STRONGEST + ROOM] = {0};
-    float probabilities[STRONGEST + ROOM];
+    float probabilities[STRONGEST + ROOM], disagreements[STRONGEST + ROOM];
     double expected[STRONGEST + ROOM], worst = 0;
     size_t count = 0;
 
@@ -300,7 +300,8 @@ static void the_probabilities_of_a_real_scan_are_pytorchs(void **state)
             expected[count++] = r->expected[i].probability;
         }
     assert_done(classifier_new(m, &o, &c, &err), err);
-    assert_done(classifier_run(c, &s, candidates, count, probabilities, NULL, NULL, &err),
+    assert_done(classifier_run(c, &s, candidates, count, probabilities, disagreements,
+                               NULL, NULL, &err),
                 err);
     for (size_t i = 0; i < count; i++)
         worst = fmax(worst, fabs(probabilities[i] - expected[i]));
