@@ -61,8 +61,8 @@ struct settings {
         double quota_gb; /* 0: no bound */
     } cache;
     struct {
-        char *method; /* "network", "threshold", "candidates" */
-        char *network, *weights;
+        char *method;            /* "network", "threshold", "candidates" */
+        char *network, *weights; /* weights: a list, config/path_list.h */
         double threshold;
     } segment;
     struct { /* of segment.method "threshold" */
@@ -75,7 +75,7 @@ struct settings {
         int64_t min_voxels;
     } group;
     struct {
-        char *network, *weights; /* weights: a list, config/path_list.h */
+        char *network, *weights; /* the same */
         double threshold;
     } classify;
     struct {

@@ -115,8 +115,9 @@ const struct key keys[] = {
     {"segment.network", KEY_NAME, KEY_BINDS, AT(segment.network), "",
      .help = "a network file, or a name in conf/models (unet3d works in 3D); default: "
              "what the weights say, in training unet3d, in mode book unet2d"},
-    {"segment.weights", KEY_PATH, KEY_BINDS, AT(segment.weights), "",
-     .help = "weights of the segmentation network (HDF5)"},
+    {"segment.weights", KEY_PATHS, KEY_BINDS, AT(segment.weights), "",
+     .help = "weights of the segmentation network (HDF5); of several, the mean of the "
+             "heatmaps is taken"},
     {"segment.threshold", KEY_NUMBER, KEY_BINDS, AT(segment.threshold), "0.5",
      RANGE(0, 1), .help = "voxels of the heatmap above it belong to a candidate"},
 

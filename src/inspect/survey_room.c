@@ -3,12 +3,12 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "config/path_list.h"
 #include "inspect/survey.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
 #include "run/train_memory.h"
 #include "run/train_stage.h"
+#include "stage/plan_group.h"
 #include "stage/segment_blocks.h"
 
 static int64_t round_up(int64_t n, int64_t step)
@@ -18,7 +18,7 @@ static int64_t round_up(int64_t n, int64_t step)
 
 /* A segmenter of blocks, for a volume of the largest slices with as many of them as the
  * largest scan would have. */
-static enum status measure_blocks(struct survey *v, const struct model *m,
+static enum status measure_blocks(struct survey *v, const struct stage_models *m,
                                   const struct model_plan_options *options,
                                   struct survey_weights *w, struct error *err)
 {
@@ -28,8 +28,8 @@ static enum status measure_blocks(struct survey *v, const struct model *m,
         return STATUS_OK; /* no volume could be read */
     const int64_t size[3] = {(v->headers.largest_voxels + plane - 1) / plane, slice[0],
                              slice[1]};
-    enum status status =
-        block_segmenter_measure(m, size, BLOCK_SLICES, options, &needs, err);
+    enum status status = block_segmenter_measure(m->items, m->count, size, BLOCK_SLICES,
+                                                 options, &needs, err);
     if (status != STATUS_OK)
         return status;
     w->workspace_bytes = needs.thread_bytes;
@@ -38,18 +38,15 @@ static enum status measure_blocks(struct survey *v, const struct model *m,
     return STATUS_OK;
 }
 
-/* Workspace of one thread: a segmenter's for the largest slice or for a block, a
- * classifier's for its crop. */
-static enum status measure_workspace(struct survey *v, const struct model *m,
-                                     enum conv_algorithm algorithm,
+/* Workspace of one thread: a segmenter's for the largest slice, a classifier's for its
+ * crop. */
+static enum status measure_workspace(const struct survey *v, const struct model *m,
+                                     const struct model_plan_options *options,
                                      struct survey_weights *w, struct error *err)
 {
-    struct model_plan_options options = {.isa = isa_best(), .algorithm = algorithm};
     struct model_plan *plan;
     int64_t size[3], step = model_divisor(m);
     model_crop(m, size);
-    if (w == &v->weights[0] && model_dimensions(m) == 3)
-        return measure_blocks(v, m, &options, w, err);
     if (model_dimensions(m) == 2) {
         size[0] = 1;
         for (int k = 0; k < 2; k++)
@@ -58,7 +55,7 @@ static enum status measure_workspace(struct survey *v, const struct model *m,
     if (size[0] * size[1] * size[2] == 0)
         return STATUS_OK; /* no volume could be read, or the model takes any size */
     enum status status =
-        model_plan_new(m, size[0], size[1], size[2], &options, &plan, err);
+        model_plan_new(m, size[0], size[1], size[2], options, &plan, err);
     if (status != STATUS_OK)
         return status;
     const int64_t bytes = (int64_t)model_plan_workspace_bytes(plan);
@@ -67,26 +64,41 @@ static enum status measure_workspace(struct survey *v, const struct model *m,
     return STATUS_OK;
 }
 
+static enum status measure_models(struct survey *v, const struct stage_models *m,
+                                  enum conv_algorithm algorithm, struct survey_weights *w,
+                                  struct error *err)
+{
+    const struct model_plan_options options = {.isa = isa_best(), .algorithm = algorithm};
+    const bool segments = w == &v->weights[0];
+    const int64_t *slice = v->headers.largest_slice;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < m->count; i++) {
+        if (segments)
+            TRY(plan_group_check(m->items[0], m->items[i], err));
+        w->parameters += model_parameters(m->items[i]);
+    }
+    if (segments && model_dimensions(m->items[0]) == 3)
+        return measure_blocks(v, m, &options, w, err);
+    for (size_t i = 0; i < m->count; i++)
+        TRY(measure_workspace(v, m->items[i], &options, w, err));
+    if (segments)
+        w->workspace_bytes +=
+            (int64_t)plan_group_mean_bytes(m->count, slice[0] * slice[1]);
+out:
+    return status;
+}
+
 static enum status open_weights(struct survey *v, const char *network,
                                 enum conv_algorithm algorithm, struct survey_weights *w,
                                 struct error *err)
 {
-    enum status status;
-    for (size_t i = 0; i < path_list_count(w->path); i++) {
-        struct model *m = NULL;
-        char *path;
-        TRY(path_list_item(w->path, i, &path, err));
-        status = stage_model_open(w->stage, network, path, &m, err);
-        free(path);
-        TRY(status);
-        if (i == 0)
-            snprintf(w->network, sizeof w->network, "%s", model_name(m));
-        w->parameters += model_parameters(m);
-        status = measure_workspace(v, m, algorithm, w, err);
-        model_free(m);
-        TRY(status);
+    struct stage_models m;
+    enum status status = stage_models_init(&m, w->stage, network, w->path, err);
+    if (status == STATUS_OK) {
+        snprintf(w->network, sizeof w->network, "%s", model_name(m.items[0]));
+        status = measure_models(v, &m, algorithm, w, err);
     }
-out:
+    stage_models_release(&m);
     return status;
 }
 

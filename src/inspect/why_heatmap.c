@@ -62,7 +62,7 @@ static enum status take_all(struct heat *h, struct error *err)
 
 /* Heatmap of slices [first, first + count), to be freed. */
 static enum status segment(const struct why_sources *s, struct volume *v,
-                           const struct model *m, int64_t first, int64_t count,
+                           const struct stage_models *m, int64_t first, int64_t count,
                            float **out, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -77,7 +77,7 @@ static enum status segment(const struct why_sources *s, struct volume *v,
     o.plan.algorithm = stage_algorithm(&s->settings);
     TRY(isa_parse(s->settings.compute.isa, &o.plan.isa, err));
     isa_use(o.plan.isa);
-    TRY(segmenter_new(m, g->size[1], g->size[2], &o, &segmenter, err));
+    TRY(segmenter_new(m->items, m->count, g->size[1], g->size[2], &o, &segmenter, err));
     int64_t context = segmenter_context(segmenter), last = g->size[0] - 1;
     int64_t low = first > context ? first - context : 0;
     int64_t high =
@@ -126,16 +126,17 @@ static enum status compute(struct why *w, const struct why_sources *s, float **v
     enum status status = STATUS_OK;
     const struct settings *set = &s->settings;
     struct volume *v = NULL;
-    struct model *m = NULL;
+    struct stage_models m = {.items = NULL};
     *range = (struct slice_range){w->voxel[0], w->voxel[0]};
     TRY(why_open_scan(w, s, &v, err));
-    TRY(stage_model_open("segment", set->segment.network, set->segment.weights, &m, err));
+    TRY(stage_models_init(&m, "segment", set->segment.network, set->segment.weights,
+                          err));
     TRY(why_around(w, widen, range, err));
-    TRY(segment(s, v, m, range->low, range->high - range->low + 1, values, err));
+    TRY(segment(s, v, &m, range->low, range->high - range->low + 1, values, err));
 out:
     if (v)
         volume_close(v);
-    model_free(m);
+    stage_models_release(&m);
     return status;
 }
 

@@ -1,12 +1,12 @@
 #include "run/detector.h"
 
 #include "base/memory.h"
-#include "config/path_list.h"
 #include "run/detector_internal.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
 #include "stage/diagnose.h"
 #include "stage/group.h"
+#include "stage/plan_group.h"
 
 const char *timing_name(enum timing t)
 {
@@ -44,34 +44,35 @@ static enum status open_classifier(const char *stage, const char *network,
                                    struct error *err)
 {
     enum status status;
-    char *path = NULL;
     TRY(stage_models_init(models, stage, network, weights, err));
     for (size_t i = 0; i < models->count; i++) {
         status = i == 0 ? classifier_new(models->items[i], options, out, err)
                         : classifier_add(*out, models->items[i], err);
         if (status == STATUS_OK)
             continue;
-        if (path_list_item(weights, i, &path, NULL) == STATUS_OK)
-            error_prefix(err, "%s.weights: %s", stage, path);
+        stage_models_name(stage, weights, i, err);
         break;
     }
 out:
-    free(path);
     return status;
 }
 
-/* Whether the segmenter can be one, found before any scan is read. */
-static enum status check_segmenter(const struct detector *d, struct error *err)
+/* Whether the segmenters can be some, together, found before any scan is read. */
+static enum status check_segmenters(const struct detector *d, struct error *err)
 {
     static const int64_t smallest[3] = {BLOCK_LEAST_DEPTH, BLOCK_LEAST_SIDE,
                                         BLOCK_LEAST_SIDE};
     struct block_segmenter_needs needs;
-    if (model_dimensions(d->segment_model) == 2)
-        return STATUS_OK;
-    const enum status status = block_segmenter_measure(
-        d->segment_model, smallest, BLOCK_SLICES, &d->plan, &needs, err);
-    if (status != STATUS_OK)
-        error_prefix(err, "segment.weights: %s", d->settings->segment.weights);
+    const struct stage_models *m = &d->segment_models;
+    enum status status = STATUS_OK;
+    for (size_t i = 0; i < m->count && status == STATUS_OK; i++) {
+        status = plan_group_check(m->items[0], m->items[i], err);
+        if (status == STATUS_OK && model_dimensions(m->items[i]) == 3)
+            status = block_segmenter_measure(&m->items[i], 1, smallest, BLOCK_SLICES,
+                                             &d->plan, &needs, err);
+        if (status != STATUS_OK)
+            stage_models_name("segment", d->settings->segment.weights, i, err);
+    }
     return status;
 }
 
@@ -82,9 +83,9 @@ static enum status open_models(struct detector *d, struct error *err)
     struct classify_options classify = {.plan = d->plan, .threads = d->threads};
 
     if (stage_uses_network(s)) {
-        TRY(stage_model_open("segment", s->segment.network, s->segment.weights,
-                             &d->segment_model, err));
-        TRY(check_segmenter(d, err));
+        TRY(stage_models_init(&d->segment_models, "segment", s->segment.network,
+                              s->segment.weights, err));
+        TRY(check_segmenters(d, err));
     }
     if (stage_uses_list(s)) {
         TRY(candidate_list_init(&d->listed, s->dataset.candidates, err));
@@ -153,7 +154,7 @@ void detector_free(struct detector *d)
     block_segmenter_free(d->block_segmenter);
     classifier_free(d->classifier);
     classifier_free(d->malignancy);
-    model_free(d->segment_model);
+    stage_models_release(&d->segment_models);
     stage_models_release(&d->classify_models);
     stage_models_release(&d->malignancy_models);
     candidate_list_release(&d->listed);
@@ -168,12 +169,14 @@ void detector_let_go(struct detector *d)
 
 const struct model *detector_model(const struct detector *d, size_t i)
 {
-    if (d->segment_model && i-- == 0)
-        return d->segment_model;
-    if (i < d->classify_models.count)
-        return d->classify_models.items[i];
-    i -= d->classify_models.count;
-    return i < d->malignancy_models.count ? d->malignancy_models.items[i] : NULL;
+    const struct stage_models *const stages[] = {&d->segment_models, &d->classify_models,
+                                                 &d->malignancy_models};
+    for (size_t k = 0; k < sizeof stages / sizeof *stages; k++) {
+        if (i < stages[k]->count)
+            return stages[k]->items[i];
+        i -= stages[k]->count;
+    }
+    return NULL;
 }
 
 bool detector_is_ensemble(const struct detector *d)
@@ -182,18 +185,18 @@ bool detector_is_ensemble(const struct detector *d)
 }
 
 /* *out = the contents of the models of a stage in their order, to be freed. */
-static enum status contents_of(struct model *const *models, size_t count, char **out,
+static enum status contents_of(const struct stage_models *m, char **out,
                                struct error *err)
 {
     enum status status =
-        memory_new(count + 1, HASH_HEX_BYTES, "identity", (void **)out, err);
+        memory_new(m->count + 1, HASH_HEX_BYTES, "identity", (void **)out, err);
     if (status != STATUS_OK)
         return status;
     char *to = *out;
     snprintf(to, HASH_HEX_BYTES, "none");
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < m->count; i++) {
         char text[HASH_HEX_BYTES];
-        hash_hex(model_content(models[i]), text);
+        hash_hex(model_content(m->items[i]), text);
         to += snprintf(to, HASH_HEX_BYTES + 1, "%s%s", i ? "," : "", text);
     }
     return STATUS_OK;
@@ -223,12 +226,9 @@ enum status detector_identity(const struct detector *d, char **out, struct error
 {
     enum status status;
     char *contents[TRAIN_STAGES] = {NULL};
-    TRY(contents_of(&d->segment_model, d->segment_model != NULL, &contents[TRAIN_SEGMENT],
-                    err));
-    TRY(contents_of(d->classify_models.items, d->classify_models.count,
-                    &contents[TRAIN_CLASSIFY], err));
-    TRY(contents_of(d->malignancy_models.items, d->malignancy_models.count,
-                    &contents[TRAIN_MALIGNANCY], err));
+    TRY(contents_of(&d->segment_models, &contents[TRAIN_SEGMENT], err));
+    TRY(contents_of(&d->classify_models, &contents[TRAIN_CLASSIFY], err));
+    TRY(contents_of(&d->malignancy_models, &contents[TRAIN_MALIGNANCY], err));
     status = describe(d, contents, out, err);
 out:
     for (int i = 0; i < TRAIN_STAGES; i++)
@@ -248,9 +248,9 @@ int detector_fold(const struct detector *d)
 
 int64_t detector_segment_slices(const struct detector *d)
 {
-    if (!d->segment_model)
+    if (d->segment_models.count == 0)
         return 0;
-    return model_dimensions(d->segment_model) == 2 ? SLAB_SLICES : BLOCK_SLICES;
+    return model_dimensions(d->segment_models.items[0]) == 2 ? SLAB_SLICES : BLOCK_SLICES;
 }
 
 const double *detector_timings(const struct detector *d)

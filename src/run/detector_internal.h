@@ -26,9 +26,8 @@ struct detector {
     void *context;
 
     struct scan_reader *reader;
-    struct cache *cache;         /* NULL: nothing is prepared */
-    struct model *segment_model; /* NULL: none */
-    struct stage_models classify_models, malignancy_models;
+    struct cache *cache; /* NULL: nothing is prepared */
+    struct stage_models segment_models, classify_models, malignancy_models;
     struct candidate_list listed;
     struct hash128 listed_content;
     struct classifier *classifier, *malignancy;

@@ -106,13 +106,14 @@ static enum status check_size(const struct detector *d, const struct order *o,
     enum status status;
     const struct geometry *g = scan_reader_geometry(d->reader);
     struct block_segmenter_needs needs;
-    if (model_dimensions(d->segment_model) == 2)
+    const struct stage_models *m = &d->segment_models;
+    if (model_dimensions(m->items[0]) == 2)
         return detector_check_memory(
-            d, o->path, g, SLAB_SLICES + model_input_channels(d->segment_model) - 1, err);
+            d, o->path, g, SLAB_SLICES + model_input_channels(m->items[0]) - 1, err);
     if (has_block_segmenter(d, g))
         return STATUS_OK;
-    TRY(block_segmenter_measure(d->segment_model, g->size, BLOCK_SLICES, &d->plan, &needs,
-                                err));
+    TRY(block_segmenter_measure(m->items, m->count, g->size, BLOCK_SLICES, &d->plan,
+                                &needs, err));
     const int64_t slice = g->size[1] * g->size[2] * (int64_t)sizeof(float);
     TRY(detector_check_memory(d, o->path, g, needs.bytes / slice, err));
 out:
@@ -133,7 +134,8 @@ static enum status make_segmenter(struct detector *d, const struct geometry *g,
                                       .threads = d->threads};
     segmenter_free(d->segmenter);
     d->segmenter = NULL;
-    TRY(segmenter_new(d->segment_model, g->size[1], g->size[2], &o, &d->segmenter, err));
+    TRY(segmenter_new(d->segment_models.items, d->segment_models.count, g->size[1],
+                      g->size[2], &o, &d->segmenter, err));
     memcpy(d->segmenter_size, g->size, sizeof d->segmenter_size);
 out:
     return status;
@@ -144,10 +146,10 @@ static enum status do_slices(struct detector *d, const struct stretch *s,
 {
     enum status status = STATUS_OK;
     const struct geometry *g = scan_reader_geometry(d->reader);
-    const int64_t context = (model_input_channels(d->segment_model) - 1) / 2;
     struct slices window;
     const float **planes = NULL;
     TRY(make_segmenter(d, g, err));
+    const int64_t context = segmenter_context(d->segmenter);
     TRY(memory_new((size_t)(s->count + 2 * context), sizeof *planes, "slices",
                    (void **)&planes, err));
     const int64_t low = detector_clamp(s->first - context, 0, g->size[0] - 1);
@@ -181,8 +183,8 @@ static enum status make_block_segmenter(struct detector *d, const struct geometr
     if (!has_block_segmenter(d, g)) {
         block_segmenter_free(d->block_segmenter);
         d->block_segmenter = NULL;
-        TRY(block_segmenter_new(d->segment_model, g->size, BLOCK_SLICES, &options,
-                                &d->block_segmenter, err));
+        TRY(block_segmenter_new(d->segment_models.items, d->segment_models.count, g->size,
+                                BLOCK_SLICES, &options, &d->block_segmenter, err));
         memcpy(d->segmenter_size, g->size, sizeof d->segmenter_size);
     } else if (d->segmenter_scan != o->task.scan) {
         block_segmenter_turn(d->block_segmenter);
@@ -218,8 +220,8 @@ enum status detector_segment(struct detector *d, const struct order *o, void **p
     struct stretch s = {.count = 0};
     TRY(check_size(d, o, err));
     TRY(stretch_init(d, o, &s, err));
-    TRY(model_dimensions(d->segment_model) == 2 ? do_slices(d, &s, err)
-                                                : do_blocks(d, o, &s, err));
+    TRY(model_dimensions(d->segment_models.items[0]) == 2 ? do_slices(d, &s, err)
+                                                          : do_blocks(d, o, &s, err));
     const double start = clock_seconds();
     status = stretch_pack(d, o, &s, payload, bytes, err);
     d->timings[TIMING_SEGMENT] += clock_seconds() - start;

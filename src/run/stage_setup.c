@@ -92,6 +92,15 @@ void stage_models_release(struct stage_models *m)
     *m = (struct stage_models){.items = NULL};
 }
 
+void stage_models_name(const char *stage, const char *weights, size_t i,
+                       struct error *err)
+{
+    const char *path = weights;
+    for (; i > 0; i--)
+        path = path_list_next(path);
+    error_prefix(err, "%s.weights: %.*s", stage, (int)path_list_length(path), path);
+}
+
 enum group_erosion stage_erosion(const struct settings *s)
 {
     if (!strcmp(s->group.erosion, "auto"))

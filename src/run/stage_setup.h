@@ -43,6 +43,10 @@ enum status stage_models_init(struct stage_models *m, const char *stage,
                               struct error *err);
 void stage_models_release(struct stage_models *m);
 
+/* Names weights i of a list before what is wrong with them. */
+void stage_models_name(const char *stage, const char *weights, size_t i,
+                       struct error *err);
+
 /* *out = the file of a network that is a file or a name of conf/models, to be freed. */
 enum status stage_network_path(const char *network, char **out, struct error *err);
 

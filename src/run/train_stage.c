@@ -87,6 +87,7 @@ enum status train_stage_check(const struct settings *s, struct error *err)
 {
     enum status status = STATUS_OK;
     const bool *stages = s->train.stages;
+    TRY(check_single("segment.weights", s->segment.weights, err));
     TRY(check_single("classify.weights", s->classify.weights, err));
     TRY(check_single("malignancy.weights", s->malignancy.weights, err));
     if (!s->dataset.annotations[0] && !s->dataset.malignancy[0])

@@ -5,6 +5,7 @@
 #include <omp.h>
 
 #include "base/memory.h"
+#include "stage/plan_group.h"
 
 /* What one thread works in. */
 struct bench {
@@ -15,7 +16,7 @@ struct bench {
 };
 
 struct segmenter {
-    struct model_plan *plan;
+    struct plan_group plans;
     int64_t height, width, padded_height, padded_width;
     int channels, threads;
     float threshold;
@@ -68,8 +69,8 @@ static enum status segmenter_benches(struct segmenter *s, struct error *err)
                    (void **)&s->benches, err));
     for (int i = 0; i < s->threads; i++) {
         struct bench *b = &s->benches[i];
-        TRY(memory_new(model_plan_workspace_bytes(s->plan), 1, "workspace of a segmenter",
-                       &b->workspace, err));
+        TRY(memory_new(plan_group_workspace_bytes(&s->plans), 1,
+                       "workspace of a segmenter", &b->workspace, err));
         TRY(memory_new(channels, sizeof *b->channels, "segmenter", (void **)&b->channels,
                        err));
         TRY(memory_new(padded, sizeof *b->heatmap, "slice of heatmap",
@@ -83,26 +84,40 @@ out:
     return status;
 }
 
-enum status segmenter_new(const struct model *m, int64_t height, int64_t width,
-                          const struct segment_options *o, struct segmenter **out,
-                          struct error *err)
+/* Adds a network that turns a padded slice into a heatmap. */
+static enum status add_plan(struct segmenter *s, const struct model *m,
+                            const struct model_plan_options *options, struct error *err)
 {
     enum status status;
-    struct segmenter *s = NULL;
-
-    CHECK(o->threads > 0);
-    TRY(memory_new(1, sizeof *s, "segmenter", (void **)&s, err));
-    s->threads = o->threads;
-    s->threshold = (float)o->threshold;
-    TRY(segmenter_sizes(s, m, height, width, err));
-    TRY(model_plan_new(m, 1, s->padded_height, s->padded_width, &o->plan, &s->plan, err));
-    int64_t outputs = model_plan_output_floats(s->plan);
+    const int64_t size[3] = {1, s->padded_height, s->padded_width};
+    TRY(plan_group_add(&s->plans, m, size, options, err));
+    const int64_t outputs = model_plan_output_floats(s->plans.plans[s->plans.count - 1]);
     if (outputs != s->padded_height * s->padded_width)
         TRY(error_set(err, STATUS_JOB_CONFIG,
                       "network \"%s\" turns a slice of %lld x %lld into %lld values: a "
                       "segmenter gives one a voxel",
                       model_name(m), (long long)s->padded_height,
                       (long long)s->padded_width, (long long)outputs));
+out:
+    return status;
+}
+
+enum status segmenter_new(struct model *const *models, size_t count, int64_t height,
+                          int64_t width, const struct segment_options *o,
+                          struct segmenter **out, struct error *err)
+{
+    enum status status;
+    struct segmenter *s = NULL;
+
+    CHECK(o->threads > 0 && count > 0);
+    TRY(memory_new(1, sizeof *s, "segmenter", (void **)&s, err));
+    s->threads = o->threads;
+    s->threshold = (float)o->threshold;
+    TRY(segmenter_sizes(s, models[0], height, width, err));
+    for (size_t i = 0; i < count; i++) {
+        TRY(plan_group_check(models[0], models[i], err));
+        TRY(add_plan(s, models[i], &o->plan, err));
+    }
     TRY(segmenter_benches(s, err));
     *out = s;
     return STATUS_OK;
@@ -123,7 +138,7 @@ void segmenter_free(struct segmenter *s)
     }
     free(s->benches);
     free(s->finite);
-    model_plan_free(s->plan);
+    plan_group_release(&s->plans);
     free(s);
 }
 
@@ -177,7 +192,7 @@ static bool slice_segment(const struct segmenter *s, const struct bench *b,
         }
         channels = b->channels;
     }
-    model_run(s->plan, channels, b->heatmap, b->workspace);
+    plan_group_run(&s->plans, channels, b->heatmap, b->workspace);
     return slice_store(s, b->heatmap, mask, heatmap);
 }
 

@@ -32,11 +32,12 @@ typedef enum status segment_poll(void *context);
 struct segmenter;
 
 /* *out = a segmenter for slices of height x width, the caller's to free; borrows the
- * model. Errors: STATUS_JOB_CONFIG when the model is not 2D, takes an even number of
- * slices or does not end in one map of its input's size. */
-enum status segmenter_new(const struct model *m, int64_t height, int64_t width,
-                          const struct segment_options *o, struct segmenter **out,
-                          struct error *err);
+ * models, of whose heatmaps the mean is taken (plan_group.h). Errors: STATUS_JOB_CONFIG
+ * when the model is not 2D, takes an even number of slices or does not end in one map of
+ * its input's size. */
+enum status segmenter_new(struct model *const *models, size_t count, int64_t height,
+                          int64_t width, const struct segment_options *o,
+                          struct segmenter **out, struct error *err);
 void segmenter_free(struct segmenter *s);
 
 /* Slices on either side that a slice needs. */

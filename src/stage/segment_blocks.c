@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/size.h"
 #include "stage/blocks.h"
+#include "stage/plan_group.h"
 
 enum { AXES = 3, NOT_RUN = -1 };
 
@@ -34,7 +35,7 @@ struct bench {
 };
 
 struct block_segmenter {
-    struct model_plan *plan;
+    struct plan_group plans;
     struct blocks axes[AXES];
     int64_t most_slices, plane, block_voxels;
     int threads;
@@ -49,12 +50,9 @@ struct block_segmenter {
 
 /* ---- making one ---- */
 
-static enum status make_plan(const struct model *m, const int64_t size[3],
-                             const struct model_plan_options *options,
-                             struct blocks axes[AXES], struct model_plan **plan,
-                             struct error *err)
+static enum status make_axes(const struct model *m, const int64_t size[3],
+                             struct blocks axes[AXES], struct error *err)
 {
-    enum status status;
     const int divisor = model_divisor(m);
     size_t voxels = 1;
     if (model_dimensions(m) != 3 || model_input_channels(m) != 1 || divisor > 8 ||
@@ -76,15 +74,30 @@ static enum status make_plan(const struct model *m, const int64_t size[3],
                                              .overlap = overlap[i],
                                              .divisor = divisor});
     }
-    TRY(model_plan_new(m, axes[0].length, axes[1].length, axes[2].length, options, plan,
-                       err));
-    const int64_t block = axes[0].length * axes[1].length * axes[2].length;
-    if (model_plan_output_floats(*plan) != block)
-        TRY(error_set(err, STATUS_JOB_CONFIG,
-                      "network \"%s\" turns %lld voxels into %lld values: a segmenter "
-                      "gives one a voxel",
-                      model_name(m), (long long)block,
-                      (long long)model_plan_output_floats(*plan)));
+    return STATUS_OK;
+}
+
+static enum status make_plans(struct model *const *models, size_t count,
+                              const int64_t size[3],
+                              const struct model_plan_options *options,
+                              struct blocks axes[AXES], struct plan_group *plans,
+                              struct error *err)
+{
+    enum status status;
+    TRY(make_axes(models[0], size, axes, err));
+    const int64_t length[AXES] = {axes[0].length, axes[1].length, axes[2].length};
+    const int64_t block = length[0] * length[1] * length[2];
+    for (size_t i = 0; i < count; i++) {
+        TRY(plan_group_check(models[0], models[i], err));
+        TRY(plan_group_add(plans, models[i], length, options, err));
+        const int64_t outputs = model_plan_output_floats(plans->plans[i]);
+        if (outputs != block)
+            TRY(error_set(
+                err, STATUS_JOB_CONFIG,
+                "network \"%s\" turns %lld voxels into %lld values: a segmenter "
+                "gives one a voxel",
+                model_name(models[i]), (long long)block, (long long)outputs));
+    }
 out:
     return status;
 }
@@ -95,24 +108,24 @@ static int64_t sums_slices(const struct blocks *depth, int64_t most_slices)
     return slices < depth->padded ? slices : depth->padded;
 }
 
-enum status block_segmenter_measure(const struct model *m, const int64_t size[3],
-                                    int64_t most_slices,
+enum status block_segmenter_measure(struct model *const *models, size_t count,
+                                    const int64_t size[3], int64_t most_slices,
                                     const struct model_plan_options *plan,
                                     struct block_segmenter_needs *out, struct error *err)
 {
     struct blocks axes[AXES];
-    struct model_plan *p = NULL;
-    enum status status = make_plan(m, size, plan, axes, &p, err);
+    struct plan_group plans = {.plans = NULL};
+    enum status status = make_plans(models, count, size, plan, axes, &plans, err);
     if (status == STATUS_OK) {
         const int64_t block = axes[0].length * axes[1].length * axes[2].length;
         const int64_t slices = most_slices + 2 * axes[0].length;
-        out->thread_bytes =
-            (int64_t)model_plan_workspace_bytes(p) + 2 * block * (int64_t)sizeof(float);
+        out->thread_bytes = (int64_t)plan_group_workspace_bytes(&plans) +
+                            2 * block * (int64_t)sizeof(float);
         out->bytes = sums_slices(&axes[0], most_slices) * size[1] * size[2] *
                      (int64_t)sizeof(float);
         out->slices = slices < size[0] ? slices : size[0];
     }
-    model_plan_free(p);
+    plan_group_release(&plans);
     return status;
 }
 
@@ -126,8 +139,8 @@ static enum status make_rooms(struct block_segmenter *s, struct error *err)
                    (void **)&s->benches, err));
     for (int i = 0; i < s->threads; i++) {
         struct bench *b = &s->benches[i];
-        TRY(memory_new(model_plan_workspace_bytes(s->plan), 1, "workspace of a segmenter",
-                       &b->workspace, err));
+        TRY(memory_new(plan_group_workspace_bytes(&s->plans), 1,
+                       "workspace of a segmenter", &b->workspace, err));
         TRY(memory_new(block, sizeof *b->input, "block", (void **)&b->input, err));
         TRY(memory_new(block, sizeof *b->heatmap, "block", (void **)&b->heatmap, err));
     }
@@ -142,19 +155,20 @@ out:
     return status;
 }
 
-enum status block_segmenter_new(const struct model *m, const int64_t size[3],
-                                int64_t most_slices, const struct segment_options *o,
+enum status block_segmenter_new(struct model *const *models, size_t count,
+                                const int64_t size[3], int64_t most_slices,
+                                const struct segment_options *o,
                                 struct block_segmenter **out, struct error *err)
 {
     enum status status;
     struct block_segmenter *s = NULL;
-    CHECK(o->threads > 0 && most_slices > 0);
+    CHECK(o->threads > 0 && most_slices > 0 && count > 0);
     TRY(memory_new(1, sizeof *s, "segmenter", (void **)&s, err));
     s->threads = o->threads;
     s->threshold = (float)o->threshold;
     s->most_slices = most_slices;
     s->next = NOT_RUN;
-    TRY(make_plan(m, size, &o->plan, s->axes, &s->plan, err));
+    TRY(make_plans(models, count, size, &o->plan, s->axes, &s->plans, err));
     s->plane = size[1] * size[2];
     s->block_voxels = s->axes[0].length * s->axes[1].length * s->axes[2].length;
     TRY(make_rooms(s, err));
@@ -178,7 +192,7 @@ void block_segmenter_free(struct block_segmenter *s)
         free(s->weights[i]);
     free(s->benches);
     free(s->sums);
-    model_plan_free(s->plan);
+    plan_group_release(&s->plans);
     free(s);
 }
 
@@ -247,7 +261,7 @@ static void do_block(const struct block_segmenter *s, const struct slices *windo
     b->run = take_block(s, window, &at, b->input);
     if (!b->run)
         return;
-    model_run(s->plan, planes, b->heatmap, b->workspace);
+    plan_group_run(&s->plans, planes, b->heatmap, b->workspace);
     for (int64_t i = 0; i < s->block_voxels; i++)
         b->finite &= fabsf(b->heatmap[i]) <= FLT_MAX;
 }

@@ -28,11 +28,13 @@ enum { BLOCK_LEAST_DEPTH = 24, BLOCK_LEAST_SIDE = 48 };
 
 struct block_segmenter;
 
-/* *out = a segmenter for volumes of size z y x, the caller's to free; borrows the model.
+/* *out = a segmenter for volumes of size z y x, the caller's to free; borrows the models,
+ * of whose heatmaps the mean is taken, block by block (plan_group.h).
  * `most_slices`: of one run. Errors: STATUS_JOB_CONFIG when the model is not 3D of one
  * channel or does not end in one map of its input's size; STATUS_STAGE_MEMORY. */
-enum status block_segmenter_new(const struct model *m, const int64_t size[3],
-                                int64_t most_slices, const struct segment_options *o,
+enum status block_segmenter_new(struct model *const *models, size_t count,
+                                const int64_t size[3], int64_t most_slices,
+                                const struct segment_options *o,
                                 struct block_segmenter **out, struct error *err);
 void block_segmenter_free(struct block_segmenter *s);
 
@@ -42,8 +44,8 @@ struct block_segmenter_needs {
     int64_t slices;              /* of the volume that a run reads, at most */
 };
 /* Errors: block_segmenter_new's. */
-enum status block_segmenter_measure(const struct model *m, const int64_t size[3],
-                                    int64_t most_slices,
+enum status block_segmenter_measure(struct model *const *models, size_t count,
+                                    const int64_t size[3], int64_t most_slices,
                                     const struct model_plan_options *plan,
                                     struct block_segmenter_needs *out, struct error *err);
 

@@ -65,7 +65,8 @@ static void measure_volume(const struct model *m, const int64_t size[3])
     float *hu = noise((size_t)(size[0] * plane));
     uint8_t *mask = room((size_t)(RUN_SLICES * plane), 1);
     double least = 1e9;
-    CHECK(block_segmenter_new(m, size, RUN_SLICES, &o, &s, &err) == STATUS_OK);
+    CHECK(block_segmenter_new(&(struct model *){(struct model *)m}, 1, size, RUN_SLICES,
+                              &o, &s, &err) == STATUS_OK);
     const struct slices all = {
         .hu = hu, .count = size[0], .size = {size[0], size[1], size[2]}};
     for (int i = 0; i < REPEATS; i++) {

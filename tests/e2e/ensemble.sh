@@ -9,9 +9,11 @@ make_data tree "$work/tree" --scans 4
 import shutil, sys
 sys.path.insert(0, sys.argv[1])
 import numpy as np
-from make_dataset import make_classifier
+from make_dataset import make_classifier, make_segmenter
 for k in range(3):
     make_classifier(f"{sys.argv[2]}/fold-{k}.h5", np.random.default_rng(40 + k))
+for k in range(2):
+    make_segmenter(f"{sys.argv[2]}/segment-{k}.h5", np.random.default_rng(60 + k), 7, (16, 32, 64), 0.1)
 shutil.copy(f"{sys.argv[2]}/fold-0.h5", f"{sys.argv[2]}/twin.h5")
 PY
 models=$work/weights
@@ -95,8 +97,38 @@ cut -d, -f 1-10 equal/candidates.csv | cmp - alone0/candidates.csv || fail "two 
     fail "equal models disagree: $(tail -n +2 equal/candidates.csv | cut -d, -f 11,12 | sort -u | head -n 3)"
 grep -Fq "weights = [\"$models/same-1.h5\", \"$models/same-2.h5\"];" equal/job.cfg || fail "job.cfg does not name the files"
 
+promise "several segmenters: their mean heatmap, the same for any number of ranks; equal ones give what one gives"
+job+=(--set "classify.weights=$models/fold-0.h5")
+for k in 0 1; do
+    run 0 map$k --set "segment.weights=$models/segment-$k.h5" --set store.heatmaps=true
+    expect_done 0 map$k
+done
+for ranks in 1 3; do
+    run $ranks maps$ranks --set "segment.weights=$models/segment-[01].h5" --set store.heatmaps=true
+    expect_done 0 maps$ranks
+done
+same_results maps1 maps3
+"$python" - <<'PY'
+import h5py, numpy as np
+a, b, both = (h5py.File(f"{run}/run.h5")["results/heatmap"] for run in ("map0", "map1", "maps1"))
+differ = 0
+for scan in both:
+    mean = ((a[scan][:].astype(np.float64) + b[scan][:]) / 2).astype(np.float32)
+    assert np.array_equal(both[scan][:], mean), scan
+    differ += (a[scan][:] != b[scan][:]).sum()
+assert len(both) == 4 and differ > 1000, differ
+PY
+blocks=(--set "segment.weights=[\"$models/segment3d.h5\", \"$models/segment3d.h5\", \"$models/segment3d.h5\"]")
+run 0 block --set "segment.weights=$models/segment3d.h5" --set 'dataset.subsets=[0]'
+run 2 blocks "${blocks[@]}" --set 'dataset.subsets=[0]'
+expect_done 0 blocks
+same_results block blocks
+run 2 mixed --set "segment.weights=[\"$models/segment.h5\", \"$models/segment3d.h5\"]"
+expect_code 2 mixed
+expect_said mixed "segment.weights: .*/segment3d.h5: network .* cannot be averaged with \"unet2d\""
+
 promise "a scan that any of the models has seen is seen"
-first=$(tail -n +2 alone0/candidates.csv | head -n 1 | cut -d, -f 1)
+first=$(sed -n 2p alone0/candidates.csv | cut -d, -f 1)
 "$python" - "$models" "$first" <<'PY'
 import sys, h5py
 for name, seen in (("segment", []), ("fold-0", []), ("fold-1", [sys.argv[2]]), ("fold-2", [])):

@@ -230,7 +230,7 @@ static void the_heatmap_of_a_real_scan_is_pytorchs(void **state)
     double worst = 0, sum = 0;
     int64_t crossed = 0;
 
-    assert_done(segmenter_new(m, height, width, &o, &s, &err), err);
+    assert_done(segmenter_new(&m, 1, height, width, &o, &s, &err), err);
     assert_int_equal(segmenter_context(s), 3);
     assert_done(
         memory_new((size_t)slice, sizeof *heatmap, "map", (void **)&heatmap, &err), err);

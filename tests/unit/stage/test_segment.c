@@ -46,7 +46,8 @@ static struct segmenter *segmenter_of(const struct model *m, int threads,
 {
     struct segment_options o = {.threshold = threshold, .threads = threads};
     struct segmenter *s;
-    assert_int_equal(segmenter_new(m, HEIGHT, WIDTH, &o, &s, NULL), STATUS_OK);
+    struct model *models[] = {(struct model *)m};
+    assert_int_equal(segmenter_new(models, 1, HEIGHT, WIDTH, &o, &s, NULL), STATUS_OK);
     return s;
 }
 
@@ -176,10 +177,59 @@ static void models_that_do_not_segment_are_refused(void **state)
     struct error err;
 
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        assert_int_equal(segmenter_new(&refused[i], HEIGHT, WIDTH, &o, &s, &err),
+        struct model *models[] = {(struct model *)&refused[i]};
+        assert_int_equal(segmenter_new(models, 1, HEIGHT, WIDTH, &o, &s, &err),
                          STATUS_JOB_CONFIG);
         assert_non_null(strstr(err.message, "\"fake\""));
     }
+}
+
+static void equal_networks_give_what_one_gives(void **state)
+{
+    (void)state;
+    static struct scene scene;
+    static float one[SLICES][VOXELS], many[SLICES][VOXELS];
+    static uint8_t mask[SLICES][VOXELS];
+    struct model model = three_slices;
+    struct model *models[] = {&model, &model, &model, &model, &model};
+    struct segment_options o = {.threshold = 4000, .threads = 2};
+
+    scene_init(&scene);
+    for (size_t count = 1; count <= 5; count++) {
+        struct segmenter *s;
+        float *heatmap = count == 1 ? one[0] : many[0];
+        assert_int_equal(segmenter_new(models, count, HEIGHT, WIDTH, &o, &s, NULL),
+                         STATUS_OK);
+        assert_int_equal(
+            segmenter_run(s, scene.slices, SLICES, mask[0], heatmap, NULL, NULL, NULL),
+            STATUS_OK);
+        for (int i = 0; i < SLICES * VOXELS; i++)
+            assert_int_equal(mask[i / VOXELS][i % VOXELS],
+                             one[i / VOXELS][i % VOXELS] > 4000);
+        segmenter_free(s);
+        if (count > 1)
+            assert_memory_equal(one, many, sizeof one);
+    }
+}
+
+static void networks_that_see_other_slices_are_not_averaged(void **state)
+{
+    (void)state;
+    struct model model = three_slices, other = three_slices;
+    struct model *models[] = {&model, &other};
+    struct segment_options o = {.threshold = 0.5, .threads = 1};
+    struct segmenter *s;
+    struct error err;
+
+    other.channels = 5;
+    assert_int_equal(segmenter_new(models, 2, HEIGHT, WIDTH, &o, &s, &err),
+                     STATUS_JOB_CONFIG);
+    assert_non_null(strstr(err.message, "5 input channels"));
+    other = three_slices;
+    other.divisor *= 2;
+    assert_int_equal(segmenter_new(models, 2, HEIGHT, WIDTH, &o, &s, &err),
+                     STATUS_JOB_CONFIG);
+    assert_non_null(strstr(err.message, "cannot be averaged"));
 }
 
 int main(void)
@@ -191,6 +241,8 @@ int main(void)
         cmocka_unit_test(a_heatmap_that_is_not_finite_is_named_by_its_slice),
         cmocka_unit_test(what_poll_returns_stops_the_work),
         cmocka_unit_test(models_that_do_not_segment_are_refused),
+        cmocka_unit_test(equal_networks_give_what_one_gives),
+        cmocka_unit_test(networks_that_see_other_slices_are_not_averaged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

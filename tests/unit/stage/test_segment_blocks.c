@@ -107,7 +107,8 @@ static struct block_segmenter *segmenter_of(const struct model *m, const struct 
     const struct segment_options o = {
         .plan = {.isa = isa_best()}, .threshold = 0.5, .threads = threads};
     struct block_segmenter *b;
-    ok(block_segmenter_new(m, s->size, most, &o, &b, &err));
+    ok(block_segmenter_new(&(struct model *){(struct model *)m}, 1, s->size, most, &o, &b,
+                           &err));
     return b;
 }
 
@@ -343,13 +344,15 @@ static void a_network_that_is_no_segmenter_is_refused(void **state)
     struct model *m = small_unet(2);
     const struct segment_options o = {.plan = {.isa = isa_best()}, .threads = 1};
     struct block_segmenter *b;
-    assert_int_equal(block_segmenter_new(m, (const int64_t[]){9, 9, 9}, 8, &o, &b, &err),
-                     STATUS_JOB_CONFIG);
+    assert_int_equal(
+        block_segmenter_new(&m, 1, (const int64_t[]){9, 9, 9}, 8, &o, &b, &err),
+        STATUS_JOB_CONFIG);
     assert_non_null(strstr(err.message, "2 input channels"));
     model_free(m);
     m = small_unet(1);
-    assert_int_equal(block_segmenter_new(m, (const int64_t[]){0, 9, 9}, 8, &o, &b, &err),
-                     STATUS_ITEM_LIMIT);
+    assert_int_equal(
+        block_segmenter_new(&m, 1, (const int64_t[]){0, 9, 9}, 8, &o, &b, &err),
+        STATUS_ITEM_LIMIT);
     model_free(m);
 }
 
@@ -359,14 +362,21 @@ static void what_it_needs_is_known_before(void **state)
     struct model *m = small_unet(1);
     const struct model_plan_options options = {.isa = isa_best()};
     struct block_segmenter_needs small, large;
-    ok(block_segmenter_measure(m, (const int64_t[]){300, 512, 512}, 64, &options, &large,
-                               &err));
-    ok(block_segmenter_measure(m, (const int64_t[]){10, 512, 512}, 64, &options, &small,
-                               &err));
+    ok(block_segmenter_measure(&m, 1, (const int64_t[]){300, 512, 512}, 64, &options,
+                               &large, &err));
+    ok(block_segmenter_measure(&m, 1, (const int64_t[]){10, 512, 512}, 64, &options,
+                               &small, &err));
     assert_int_equal(small.slices, 10);
     assert_true(large.slices > 64 && large.slices <= 64 + 2 * 72);
     assert_true(large.bytes >= 512 * 512 * 64 * (int64_t)sizeof(float));
     assert_true(small.bytes < large.bytes && small.thread_bytes < large.thread_bytes);
+    struct model *both[] = {m, m};
+    struct block_segmenter_needs mean;
+    ok(block_segmenter_measure(both, 2, (const int64_t[]){300, 512, 512}, 64, &options,
+                               &mean, &err));
+    assert_true(mean.bytes == large.bytes && mean.slices == large.slices);
+    assert_true(mean.thread_bytes > large.thread_bytes &&
+                mean.thread_bytes < 2 * large.thread_bytes);
     model_free(m);
 }
 
