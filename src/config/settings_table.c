@@ -245,7 +245,8 @@ const struct key keys[] = {
     {"compute.threads", KEY_INTEGER, 0, AT(compute.threads), "0", RANGE(0, 4096),
      .help = "threads a rank; 0: cores allotted / compute ranks on the host"},
     {"compute.algorithm", KEY_CHOICE, KEY_BINDS, AT(compute.algorithm), "auto",
-     ONE_OF("auto", "reference", "blis", "direct", "winograd", "winograd4"),
+     ONE_OF("auto", "reference", "blis", "direct", "winograd", "winograd4", "planes",
+            "lines"),
      .help = "how convolutions are computed"},
 
     {"cluster.nodes", KEY_INTEGER, 0, AT(cluster.nodes), "0", RANGE(0, 1e6),

@@ -30,7 +30,7 @@ enum key_flag {
     KEY_EMPTY = 4,  /* a list that may be empty */
 };
 
-enum { KEY_CHOICES = 8 };
+enum { KEY_CHOICES = 9 };
 
 struct key {
     const char *name; /* as after --set: "dataset.root"; keys of a group stand together */

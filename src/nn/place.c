@@ -6,11 +6,12 @@
  * roots have memory.
  * 2. A root's halo is as wide as the widest that any reader of any of its values needs.
  * 3. A root lives from the first step that writes any of its values to the last that
- * reads one.
+ * reads one; of steps that go in bands together, from the first to the last. One that is
+ * never there whole has room for some rows only (bands.c).
  * 4. Roots whose lives meet do not overlap; others may (arena.h).
  * 5. A halo holds zeros when a step reads it. The workspace begins as zeros and no step
- * writes a halo, so that is true unless other roots use the same bytes: then the step of
- * a root's birth clears its halo first.
+ * writes a halo, so that is true unless other roots use the same bytes: then the first
+ * step that writes to a root clears its halo first.
  */
 #include "base/memory.h"
 #include "base/size.h"
@@ -56,13 +57,22 @@ static void find_lives(struct model_plan *p)
             step_halo(p, s, &halo_d, &halo);
             root->halo_d = larger(root->halo_d, halo_d);
             root->halo = larger(root->halo, halo);
-            arena_item_use(&root->item, i);
+            arena_item_use(&root->item, s->first);
+            arena_item_use(&root->item, s->last);
         }
         if (s->to != NO_VALUE) {
             struct slot *root = &p->slots[plan_root(p, s->to, &channel)];
-            arena_item_use(&root->item, i);
+            root->writer = root->writer < 0 ? i : root->writer;
+            arena_item_use(&root->item, s->first);
+            arena_item_use(&root->item, s->last);
         }
     }
+}
+
+/* Rows that there is room for. */
+static int64_t rows_of(const struct slot *s)
+{
+    return s->window ? s->window : s->shape.size[1];
 }
 
 static enum status find_sizes(struct model_plan *p, struct error *err)
@@ -71,8 +81,8 @@ static enum status find_sizes(struct model_plan *p, struct error *err)
         struct slot *s = &p->slots[i];
         if (s->item.born == ARENA_UNBORN)
             continue;
-        if (!arena_item_size(&s->item, s->shape.size, s->shape.channels, s->halo_d,
-                             s->halo))
+        const int64_t size[3] = {s->shape.size[0], rows_of(s), s->shape.size[2]};
+        if (!arena_item_size(&s->item, size, s->shape.channels, s->halo_d, s->halo))
             return error_set(err, STATUS_STAGE_MEMORY, "network %s: a layer is too large",
                              p->model->network.name);
     }
@@ -87,14 +97,14 @@ static void mark_clears(struct model_plan *p)
             const struct slot *a = &p->slots[i], *b = &p->slots[k];
             if (k != i && a->item.born != ARENA_UNBORN && b->item.born != ARENA_UNBORN &&
                 a->halo + a->halo_d > 0 && arena_shared(&a->item, &b->item))
-                p->steps[a->item.born].clears = true;
+                p->steps[a->writer].clears = true;
         }
 }
 
 static struct place place_root(const struct slot *s)
 {
     struct place place = {.view = {.depth = s->shape.size[0],
-                                   .height = s->shape.size[1],
+                                   .height = rows_of(s),
                                    .width = s->shape.size[2],
                                    .channels = s->shape.channels,
                                    .halo_d = s->halo_d,

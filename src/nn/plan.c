@@ -192,8 +192,11 @@ static enum status make_conv(const struct planner *b, struct step *s,
     memcpy(shape.kernel, l->kernel, sizeof shape.kernel);
     memcpy(shape.stride, l->stride, sizeof shape.stride);
     memcpy(shape.pad, l->pad, sizeof shape.pad);
-    return conv_new(&shape, conv_algorithm_serves(wanted, &shape) ? wanted : CONV_AUTO,
-                    isa, w->values, &s->conv, b->err);
+    const int64_t *size = b->plan->slots[s->layer + 1].shape.size;
+    enum conv_algorithm a = conv_algorithm_serves(wanted, &shape) ? wanted : CONV_AUTO;
+    if (a == CONV_AUTO)
+        a = conv_inference_algorithm(&shape, isa, size[1], size[2]);
+    return conv_new(&shape, a, isa, w->values, &s->conv, b->err);
 }
 
 static enum status add_conv(struct planner *b, int layer)
@@ -355,8 +358,10 @@ static enum status find_slots(struct planner *b, const int64_t size[3])
     TRY(memory_new(count, sizeof *p->slots, "plan", (void **)&p->slots, b->err));
     p->slot_count = (int)count;
     for (size_t i = 0; i < count; i++)
-        p->slots[i] = (struct slot){
-            .shape = shapes[i], .parent = NO_VALUE, .item = {.born = ARENA_UNBORN}};
+        p->slots[i] = (struct slot){.shape = shapes[i],
+                                    .parent = NO_VALUE,
+                                    .writer = -1,
+                                    .item = {.born = ARENA_UNBORN}};
 out:
     free(shapes);
     return status;
@@ -381,6 +386,7 @@ enum status model_plan_new(const struct model *m, int64_t depth, int64_t height,
     TRY(find_slots(&b, size));
     count_readers(&b);
     TRY(add_steps(&b));
+    bands_plan(b.plan);
     TRY(plan_place(b.plan, err));
     *out = b.plan;
     b.plan = NULL;

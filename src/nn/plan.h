@@ -3,6 +3,7 @@
  *
  * Making one goes in stages, each a function of the one before:
  *   steps    plan.c   which layers run as one, in which order
+ *   bands    bands.c  which steps go through together, a band of rows at a time
  *   memory   place.c  which values share a tensor (concatenation), how wide halos are,
  * which bytes of the workspace each tensor has, and where they are shared over time run
  * run.c    the steps over a workspace
@@ -56,6 +57,8 @@ struct step {
     const float *weights; /* linear: borrowed from the model */
 
     struct place in, out;
+    int first, last; /* steps that go in bands with it, itself among them */
+
     bool clears;         /* zeroes the halo of `tensor` first */
     struct place tensor; /* the whole tensor that out is part of */
 };
@@ -66,6 +69,8 @@ struct slot {
     int parent;         /* value whose tensor holds this one's channels, or NO_VALUE */
     int parent_channel; /* from here on */
     int halo_d, halo;
+    int writer;             /* the first step that writes to its tensor */
+    int64_t window;         /* rows that it has room for, in bands; 0: all */
     struct arena_item item; /* moments are steps */
 };
 
@@ -77,6 +82,24 @@ struct model_plan {
     int step_count;
     int64_t scratch_offset, workspace_floats;
 };
+
+/* Fills in which steps go together and what room that takes, once they are known. */
+void bands_plan(struct model_plan *p);
+
+/* Rows [from, to) of a step's output, and which rows lie first in its tensors. */
+struct band {
+    int64_t from, to, in_shift, out_shift;
+};
+
+typedef void bands_function(void *context, const struct step *s, const struct band *b);
+
+/* Runs the steps that go together from `first` on. */
+void bands_run(const struct model_plan *p, int first, float *workspace,
+               bands_function *step, void *context);
+
+/* Cuts the views of a step to a band. */
+void band_cut(const struct model_plan *p, const struct step *s, const struct band *b,
+              struct view *in, struct view *out);
 
 /* Fills in where everything lies, once the steps are known. Errors: STATUS_STAGE_MEMORY.
  */

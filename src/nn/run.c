@@ -44,17 +44,29 @@ static void run_conv(const struct step *s, const struct view *in, const struct v
         conv_transpose_forward(s->transpose, in, out, &e, scratch);
 }
 
-static void run_step(const struct model_plan *p, const struct step *s,
-                     const float *const *channels, float *output, float *workspace)
+/* A run of a plan. */
+struct model_pass {
+    const struct model_plan *plan;
+    const float *const *channels;
+    float *output, *workspace;
+};
+
+/* The whole step, or a band of it. */
+static void run_step(void *context, const struct step *s, const struct band *b)
 {
+    const struct model_pass *pass = context;
+    const struct model_plan *p = pass->plan;
+    float *workspace = pass->workspace;
     struct view in = view_in(&s->in, workspace), out = view_in(&s->out, workspace);
-    if (s->clears) {
+    if (s->clears && (!b || b->from == 0)) {
         struct view tensor = view_in(&s->tensor, workspace);
         view_clear_halo(&tensor);
     }
+    if (b)
+        band_cut(p, s, b, &in, &out);
     switch (s->kind) {
     case STEP_INPUT:
-        view_from_planes(channels, s->scale, s->shift, &out);
+        view_from_planes(pass->channels, s->scale, s->shift, &out);
         break;
     case STEP_CONV:
     case STEP_CONV_TRANSPOSE:
@@ -88,7 +100,7 @@ static void run_step(const struct model_plan *p, const struct step *s,
         view_to_planes(&in, out.data);
         break;
     case STEP_OUTPUT:
-        view_to_planes(&in, output);
+        view_to_planes(&in, pass->output);
         break;
     }
 }
@@ -96,8 +108,12 @@ static void run_step(const struct model_plan *p, const struct step *s,
 void model_run(const struct model_plan *p, const float *const *channels, float *output,
                void *workspace)
 {
-    for (int i = 0; i < p->step_count; i++)
-        run_step(p, &p->steps[i], channels, output, workspace);
+    struct model_pass pass = {p, channels, output, workspace};
+    for (int i = 0; i < p->step_count; i = p->steps[i].last + 1)
+        if (p->steps[i].last > i)
+            bands_run(p, i, workspace, run_step, &pass);
+        else
+            run_step(&pass, &p->steps[i], NULL);
 }
 
 static const char *const step_names[] = {

@@ -21,7 +21,7 @@
 #include "stage/candidate.h"
 #include "stage/crop.h"
 
-enum { CLASSIFY_NUMERICS = 1 };
+enum { CLASSIFY_NUMERICS = 2 };
 
 struct classify_options {
     struct model_plan_options plan;

@@ -10,7 +10,7 @@
 
 #include "stage/candidate.h"
 
-enum { DIAGNOSE_NUMERICS = 1 };
+enum { DIAGNOSE_NUMERICS = 2 };
 
 enum patient_rule { PATIENT_MAX, PATIENT_NOISY_OR };
 

@@ -17,7 +17,7 @@
 #include "nn/model.h"
 
 /* Raised only when results may change: part of the key of every stored result. */
-enum { SEGMENT_NUMERICS = 1 };
+enum { SEGMENT_NUMERICS = 2 };
 
 struct segment_options {
     struct model_plan_options plan;

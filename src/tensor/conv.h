@@ -13,6 +13,10 @@
  *   CONV_WINOGRAD    F(2,3) in 2D and 3D for kernel 3, stride 1, pad 1
  *   CONV_WINOGRAD_4  F(4,3) for the same in 2D: faster, with a few times the rounding;
  *                    what training takes (conv_training_algorithm), not CONV_AUTO
+ *   CONV_PLANES      F(4,3) in the plane for the same in 2D and 3D, summed directly over
+ *                    slices: what inference takes (conv_inference_algorithm)
+ *   CONV_LINES       direct for one input channel and stride 1, vector lanes along x;
+ *                    inference takes it too
  *
  * The choice depends on the shape alone, never on ranks or threads, so results are the
  * same bits everywhere within one instruction set.
@@ -33,7 +37,9 @@ enum conv_algorithm {
     CONV_BLIS,
     CONV_DIRECT,
     CONV_WINOGRAD,
-    CONV_WINOGRAD_4
+    CONV_WINOGRAD_4,
+    CONV_PLANES,
+    CONV_LINES
 };
 
 struct conv_shape {
@@ -52,7 +58,7 @@ struct conv_epilogue {
 
 struct conv;
 
-/* "auto", "reference", "blis", "direct", "winograd", "winograd4". */
+/* "auto", "reference", "blis", "direct", "winograd", "winograd4", "planes", "lines". */
 const char *conv_algorithm_name(enum conv_algorithm a);
 
 /* Whether an algorithm serves a shape. REFERENCE and BLIS serve all. */
@@ -60,6 +66,11 @@ bool conv_algorithm_serves(enum conv_algorithm a, const struct conv_shape *s);
 
 /* What training asks for where CONV_AUTO is asked of it. */
 enum conv_algorithm conv_training_algorithm(const struct conv_shape *s, enum isa isa);
+
+/* What inference asks for there, for an output of this height and width: algorithms that
+ * round more than CONV_AUTO's, or that trainings have never used. */
+enum conv_algorithm conv_inference_algorithm(const struct conv_shape *s, enum isa isa,
+                                             int64_t height, int64_t width);
 
 /* *out = the convolution, the caller's to free; weights are copied. CONV_AUTO picks by
  * shape and instruction set. Errors: STATUS_STAGE_MEMORY, STATUS_JOB_CONFIG (an algorithm

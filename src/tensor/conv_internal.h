@@ -34,7 +34,7 @@ struct conv_backend {
 };
 
 extern const struct conv_backend conv_reference, conv_blis, conv_direct, conv_winograd,
-    conv_quads;
+    conv_quads, conv_planes, conv_lines;
 
 /* Number of kernel taps. */
 static inline int conv_taps(const struct conv_shape *s)

@@ -2,6 +2,10 @@
  * The output goes through in slabs: as many windows as make the convolution's part of it
  * fit into the second-level cache. Their size follows from the shape alone. Slabs begin
  * where windows do, so that Winograd cuts even ones into the same tiles as the whole.
+ *
+ * F(4,3) works slice by slice: each slab transforms the slices above and below it once
+ * more. So its slabs are as deep as the output and few rows high, and begin where tiles
+ * do.
  */
 #include "tensor/conv_pool.h"
 
@@ -9,7 +13,11 @@
 
 #include "tensor/kernels.h"
 
-enum { SLAB_BYTES = 160 * 1024, LINE_BYTES = 64 };
+enum {
+    SLAB_BYTES = 160 * 1024,
+    DEEP_SLAB_BYTES = 256 * 1024,
+    LINE_BYTES = 64,
+};
 
 bool conv_pool_serves(const struct pool_shape *s)
 {
@@ -33,15 +41,31 @@ struct slab {
     size_t bytes;
 };
 
+static int64_t clamp(int64_t n, int64_t least, int64_t most)
+{
+    return smaller(n < least ? least : n, most);
+}
+
+/* The number of windows whose rows are whole tiles of F(4,3). */
+static int64_t windows_of_tiles(const struct pool_shape *s)
+{
+    return s->kernel[1] % 4 == 0 ? 1 : s->kernel[1] % 2 == 0 ? 2 : 4;
+}
+
 static struct slab slab_of(const struct conv *c, const struct pool_shape *s,
                            int64_t depth, int64_t height, int64_t width)
 {
     const int64_t row = s->kernel[0] * s->kernel[1] * s->kernel[2] * width *
                         c->shape.out_channels * (int64_t)sizeof(float);
-    struct slab slab = {.depth = SLAB_BYTES / (row * height),
-                        .height = smaller(SLAB_BYTES / row, height)};
-    slab.depth = smaller(slab.depth < 1 ? 1 : slab.depth, depth);
-    slab.height = slab.height < 1 ? 1 : slab.height;
+    struct slab slab;
+    if (c->algorithm == CONV_PLANES || c->algorithm == CONV_WINOGRAD_4) {
+        const int64_t unit = windows_of_tiles(s);
+        slab.height = clamp(DEEP_SLAB_BYTES / (row * depth) / unit * unit, unit, height);
+        slab.depth = clamp(DEEP_SLAB_BYTES / (row * slab.height), 1, depth);
+    } else {
+        slab.depth = clamp(SLAB_BYTES / (row * height), 1, depth);
+        slab.height = clamp(SLAB_BYTES / row, 1, height);
+    }
     slab.bytes = (size_t)(row * slab.depth * slab.height);
     slab.bytes = (slab.bytes + LINE_BYTES - 1) / LINE_BYTES * LINE_BYTES;
     return slab;

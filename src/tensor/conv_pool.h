@@ -4,7 +4,7 @@
  *
  * Serves windows that neither overlap nor reach beyond the map (stride = kernel, no
  * padding). Results are those of conv_forward and max_pool_forward, to the bit, for
- * windows of even size or CONV_DIRECT.
+ * windows of even size, or any but CONV_WINOGRAD.
  *
  * Training keeps one byte a window and channel beside the maximum: the number of the
  * voxel that had it, x fastest, the first of equals. It is all that the way back needs

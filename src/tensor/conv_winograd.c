@@ -19,9 +19,11 @@
  * in scratch, and so do all of them when the input channels do not fill vectors: nothing
  * outside the tensors is ever read or written.
  */
+#include "tensor/conv_tiles.h"
 #include "tensor/kernels.h"
 
 enum {
+    EDGE = 2,                 /* of a tile, in voxels */
     LINE = 16,                /* floats of a cache line */
     BLOCK_BYTES = 192 * 1024, /* of v and m */
     BLOCK_LEAST = 24,         /* tiles; fewer do not fill the registers */
@@ -119,8 +121,8 @@ struct plan {
     const struct kernels *kernels;
     bool deep, narrow;
     struct kernel_channels channels;
-    int64_t grid[3]; /* tiles along z, y, x */
-    int64_t tiles, block;
+    struct tiles tiles;
+    int64_t count, block;                /* tiles, in all and at a time */
     int64_t in_channels;                 /* padded to whole vectors */
     int64_t v_stride, m_stride;          /* from position to position */
     int64_t v, m, border, epilogue, end; /* offsets in scratch, in floats */
@@ -135,18 +137,16 @@ static struct plan plan_of(const struct conv *c, int64_t depth, int64_t height,
     p.narrow = s->in_channels % lanes != 0;
     p.in_channels = round_up(s->in_channels, p.narrow ? p.kernels->narrow_lanes : lanes);
     p.channels = kernels_channels(p.kernels, s->out_channels);
-    p.grid[0] = p.deep ? (depth + 1) / 2 : depth;
-    p.grid[1] = (height + 1) / 2;
-    p.grid[2] = (width + 1) / 2;
-    p.tiles = p.grid[0] * p.grid[1] * p.grid[2];
+    p.tiles = tiles_make(EDGE, p.deep, depth, height, width);
+    p.count = tiles_count(&p.tiles);
 
     int64_t tile_bytes =
         positions(s) * (p.in_channels + p.channels.padded) * (int64_t)sizeof(float);
     p.block = BLOCK_BYTES / tile_bytes / BLOCK_LEAST * BLOCK_LEAST;
     if (p.block < BLOCK_LEAST)
         p.block = BLOCK_LEAST;
-    if (p.block > p.tiles)
-        p.block = p.tiles;
+    if (p.block > p.count)
+        p.block = p.count;
 
     p.v_stride = round_up(p.block * p.in_channels, 2 * LINE) + LINE;
     p.m_stride = round_up(p.block * p.channels.padded, 2 * LINE) + LINE;
@@ -174,55 +174,9 @@ struct pass {
     struct kernel_epilogue epilogue;
 };
 
-/* A stretch of tiles of one row: `whole` of them lie inside the output, or it is a single
- * one that does not. */
-struct stretch {
-    int64_t z, y, x; /* first output voxel */
-    int64_t count;
-    bool whole;
-};
-
-/* The stretch that begins with a tile and has at most `most`. */
-static struct stretch stretch_at(const struct pass *p, int64_t tile, int64_t most)
-{
-    const int64_t *grid = p->plan.grid;
-    struct stretch s;
-    int64_t x = tile % grid[2];
-    s.x = 2 * x;
-    s.y = tile / grid[2] % grid[1] * 2;
-    s.z = tile / grid[2] / grid[1] * (p->plan.deep ? 2 : 1);
-    s.count = p->out->width / 2 - x;
-    if (s.count > most)
-        s.count = most;
-    s.whole = s.count > 0 && s.y + 1 < p->out->height &&
-              (!p->plan.deep || s.z + 1 < p->out->depth);
-    if (!s.whole)
-        s.count = 1;
-    return s;
-}
-
 static int64_t smaller(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-/* Copies the input of one tile to the border tile, with zeros for what the output does
- * not need. */
-static void copy_border(const struct pass *p, const struct stretch *s, float *border)
-{
-    const struct conv_shape *shape = &p->conv->shape;
-    const struct view *out = p->out;
-    int64_t channels = p->plan.in_channels, depth = p->plan.deep ? 4 : 1;
-    int64_t last_z = smaller(depth, out->depth - s->z + shape->kernel[0] - 1);
-    int64_t last_y = smaller(4, out->height - s->y + 2),
-            last_x = smaller(4, out->width - s->x + 2);
-    memset(border, 0, (size_t)(depth * 16 * channels) * sizeof *border);
-    for (int64_t z = 0; z < last_z; z++)
-        for (int64_t y = 0; y < last_y; y++)
-            for (int64_t x = 0; x < last_x; x++)
-                memcpy(border + ((z * 4 + y) * 4 + x) * channels,
-                       conv_input(shape, p->in, s->z, s->y, s->x, (int)z, (int)y, (int)x),
-                       (size_t)shape->in_channels * sizeof *border);
 }
 
 /* v = the transformed input of `count` tiles from `first` on. */
@@ -235,7 +189,8 @@ static void transform_input(const struct pass *p, int64_t first, int64_t count)
     float *border = p->scratch + plan->border;
     bool filled = p->conv->shape.in_channels == plan->in_channels;
     for (int64_t done = 0; done < count;) {
-        struct stretch s = stretch_at(p, first + done, filled ? count - done : 1);
+        struct stretch s =
+            tiles_stretch(&plan->tiles, p->out, first + done, filled ? count - done : 1);
         struct kernel_tiles t = {
             .count = s.count,
             .transformed = p->scratch + plan->v + done * plan->in_channels,
@@ -248,7 +203,8 @@ static void transform_input(const struct pass *p, int64_t first, int64_t count)
             .channels = (int)plan->in_channels,
         };
         if (!s.whole || !filled) {
-            copy_border(p, &s, border);
+            tiles_copy_input(&plan->tiles, &s, p->in, p->out, t.data, plan->in_channels,
+                             border);
             t.data = border;
             t.stride_w = plan->in_channels;
             t.stride_h = 4 * t.stride_w;
@@ -289,23 +245,6 @@ static void multiply(const struct pass *p, int64_t count)
     }
 }
 
-/* Copies the part of the border tile that lies inside the output there. */
-static void paste_border(const struct pass *p, const struct stretch *s,
-                         const float *border)
-{
-    const struct view *out = p->out;
-    int64_t channels = p->plan.channels.padded;
-    int64_t last_z = smaller(p->plan.deep ? 2 : 1, out->depth - s->z);
-    int64_t last_y = smaller(2, out->height - s->y),
-            last_x = smaller(2, out->width - s->x);
-    for (int64_t z = 0; z < last_z; z++)
-        for (int64_t y = 0; y < last_y; y++)
-            for (int64_t x = 0; x < last_x; x++)
-                memcpy(conv_output(out, s->z + z, s->y + y, s->x + x),
-                       border + ((z * 2 + y) * 2 + x) * channels,
-                       (size_t)out->channels * sizeof *border);
-}
-
 /* The output of `count` tiles from `first` on, from m. */
 static void transform_output(const struct pass *p, int64_t first, int64_t count)
 {
@@ -315,13 +254,15 @@ static void transform_output(const struct pass *p, int64_t first, int64_t count)
         plan->channels.pairs ? k->output_pairs[plan->deep] : k->output[plan->deep];
     float *border = p->scratch + plan->border;
     for (int64_t done = 0; done < count;) {
-        struct stretch s = stretch_at(p, first + done, count - done);
+        struct stretch s =
+            tiles_stretch(&plan->tiles, p->out, first + done, count - done);
+        float *to = conv_output(p->out, s.z, s.y, s.x);
         struct kernel_tiles t = {
             .count = s.count,
             .transformed = p->scratch + plan->m + done * plan->channels.padded,
             .position_stride = plan->m_stride,
             .tile_stride = plan->channels.padded,
-            .data = conv_output(p->out, s.z, s.y, s.x),
+            .data = to,
             .stride_d = p->out->stride_d,
             .stride_h = p->out->stride_h,
             .stride_w = p->out->stride_w,
@@ -336,7 +277,8 @@ static void transform_output(const struct pass *p, int64_t first, int64_t count)
         }
         transform(&t);
         if (!s.whole)
-            paste_border(p, &s, border);
+            tiles_paste_output(&plan->tiles, &s, p->out, border, plan->channels.padded,
+                               to);
         done += s.count;
     }
 }
@@ -348,8 +290,8 @@ static void forward(const struct conv *c, const struct view *in, const struct vi
     p.plan = plan_of(c, out->depth, out->height, out->width);
     p.epilogue = kernels_epilogue(e, c->shape.out_channels, p.plan.channels.padded,
                                   p.scratch + p.plan.epilogue);
-    for (int64_t first = 0; first < p.plan.tiles; first += p.plan.block) {
-        int64_t count = smaller(p.plan.block, p.plan.tiles - first);
+    for (int64_t first = 0; first < p.plan.count; first += p.plan.block) {
+        int64_t count = smaller(p.plan.block, p.plan.count - first);
         transform_input(&p, first, count);
         multiply(&p, count);
         transform_output(&p, first, count);

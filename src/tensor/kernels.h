@@ -1,12 +1,13 @@
 /*
  * The innermost loops of the convolutions, once for each instruction set.
  *
- * One source (kernels_lanes.h, kernels_transform.h), written in GCC's vector extensions
+ * One source (kernels_lanes.h and what it includes), written in GCC's vector extensions
  * for a lane count, is compiled by kernels_portable.c, kernels_avx2.c and
  * kernels_avx512.c with the options of their set (src/CMakeLists.txt); each of these
  * files fills one struct kernels. Lanes are output channels, which lie next to each other
- * in memory, so that nothing is ever transposed. Which kernel runs for which part of a
- * tensor is decided outside, in plain C (conv_direct.c, conv_winograd.c).
+ * in memory, so that nothing is ever transposed (but in kernels_lines.h). Which kernel
+ * runs for which part of a tensor is decided outside, in plain C (conv_direct.c,
+ * conv_winograd.c).
  *
  * Panels. Weights lie in panels of 2 vectors of output channels (the last may be 1):
  * within a panel [tap][in_channel][panel lanes], zero where a lane has no channel.
@@ -30,16 +31,23 @@ struct kernel_epilogue {
     float floor;
 };
 
+enum { KERNEL_SLICES = 4 };
+
 /* Rows of outputs, one panel wide: for y < rows, x < width, lane l of the panel
  *   out[y*out_row + x*out_step + l] = epilogue(sum over tap offsets t, i < run of
  *       in[y*in_row + x*in_step + t + i] * weights[y*weights_row + ...][l])
- * Tap offsets: i0*strides[0] + i1*strides[1] + i2*strides[2] for i_k < taps[k]. */
+ * Tap offsets: i0*strides[0] + i1*strides[1] + i2*strides[2] for i_k < taps[k].
+ *
+ * A product has no taps and no epilogue. It may have several outputs a row that share
+ * inputs: for z < depth, at out + z*out_slice, offsets slice[z + i] for i < slices. */
 struct kernel_rows {
     int64_t rows, width;
     const float *in;
     int64_t in_row, in_step;
     int64_t taps[3], strides[3];
     int64_t run;
+    int depth, slices; /* of a product; 0 is 1 */
+    int64_t slice[KERNEL_SLICES], out_slice;
     const float *weights;
     int64_t weights_row;
     float *out;
@@ -64,6 +72,25 @@ struct kernel_tiles {
 };
 
 typedef void kernel_tiles_function(const struct kernel_tiles *tiles);
+
+/* Lines of outputs of one input channel, for up to KERNEL_LINE_CHANNELS output channels:
+ * as struct kernel_rows, with lanes along x. Weights [tap][KERNEL_LINE_CHANNELS]. A line
+ * of fewer voxels than lanes is read as if it had so many. */
+enum { KERNEL_LINE_CHANNELS = 8 };
+
+struct kernel_lines {
+    int64_t rows, width;
+    const float *in;
+    int64_t in_row;
+    int64_t taps[3], strides[2]; /* along z, y; x lies densely */
+    const float *weights;
+    float *out;
+    int64_t out_row, out_step;
+    int channels; /* that exist and are stored */
+    struct kernel_epilogue epilogue;
+};
+
+typedef void kernel_lines_function(const struct kernel_lines *lines);
 
 /* Sums of outer products over voxels, for the gradient by weights: for `lines` lines l, i
  * below a span, lane c of a panel
@@ -142,14 +169,17 @@ struct kernels {
     int lanes;
     /* Sums that fit into registers: at most so many voxels times vectors. */
     int accumulators;
-    /* [vectors - 1][span]; NULL where the registers do not suffice. `multiply` has one
-     * tap, no epilogue and stores whole vectors (with pairs: both partial sums). */
+    /* [vectors - 1][span]; NULL where the registers do not suffice. `multiply` is a
+     * product: slices instead of taps, no epilogue and stores whole vectors (with pairs:
+     * both partial sums). */
     kernel_rows_function *convolve[2][KERNEL_SPANS], *convolve_pairs[KERNEL_SPANS];
     kernel_rows_function *multiply[2][KERNEL_SPANS], *multiply_pairs[KERNEL_SPANS];
     /* Winograd's transforms: [0] 2D, [1] 3D. input_narrow works in vectors of
      * narrow_lanes, for channels that are no multiple of `lanes`. */
     int narrow_lanes;
     kernel_tiles_function *input[2], *input_narrow[2], *output[2], *output_pairs[2];
+    /* Those of F(4x4, 3x3), whose tiles are 6 voxels an axis in and 4 out. */
+    kernel_tiles_function *input4, *input4_narrow, *output4, *output4_pairs;
     /* [lines == 3][vectors - 1][span]; NULL where the registers do not suffice.
      * outer_pairs takes half a vector of output channels and spans of twice as many
      * sums. */
@@ -166,6 +196,7 @@ struct kernels {
     void (*quad_points)(const float *weights, float *points);
     void (*quad_weights)(const float *sums, int64_t stride, int64_t count, float *weights,
                          int64_t weights_stride);
+    kernel_lines_function *lines;
     /* [3x3 rows, 1x3, 1x1][piece]; NULL where the registers do not suffice. peak_pieces:
      * floats of a row, descending; the last is 1. */
     int peak_pieces[KERNEL_PIECES];

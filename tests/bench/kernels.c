@@ -4,6 +4,8 @@
  *
  *   bench_kernels [ISA [ALGORITHM]]
  *
+ * "auto" is what trainings choose, "inference" what inferences do.
+ *
  * One line a figure. Rates count the multiply-adds of direct convolution, so Winograd may
  * pass the peak (share above 1): that is the algorithm's gain, not a faster machine.
  * peak: independent multiply-adds of this instruction set in registers; sgemm: BLIS, 512
@@ -154,9 +156,13 @@ static double seconds(const struct layer *l, enum conv_algorithm a, enum isa isa
     return best;
 }
 
-/* All layers with one algorithm, and the sums for each network. */
-static void measure(enum conv_algorithm a, enum isa isa, double peak, double sgemm)
+/* All layers with one algorithm, or what inferences choose, and the sums for each
+ * network.
+ */
+static void measure(enum conv_algorithm wanted, bool inference, enum isa isa, double peak,
+                    double sgemm)
 {
+    const char *name = inference ? "inference" : conv_algorithm_name(wanted);
     double total[2] = {0, 0}, flops[2] = {0, 0};
     for (int i = 0; i < LAYERS; i++) {
         const struct layer *l = &layers[i];
@@ -165,32 +171,35 @@ static void measure(enum conv_algorithm a, enum isa isa, double peak, double sge
                                {l->size[0] > 1 ? 3 : 1, 3, 3},
                                {1, 1, 1},
                                {l->size[0] > 1 ? 1 : 0, 1, 1}};
-        if (!conv_algorithm_serves(a, &s))
+        if (!conv_algorithm_serves(wanted, &s))
             continue;
+        const enum conv_algorithm a =
+            inference ? conv_inference_algorithm(&s, isa, l->size[1], l->size[2])
+                      : wanted;
         enum conv_algorithm chosen;
         double time = seconds(l, a, isa, &chosen),
                rate = 2 * multiply_adds(l) / time * 1e-9;
         int network = strcmp(l->network, "luna") == 0;
         total[network] += time;
         flops[network] += 2 * multiply_adds(l);
-        printf("conv network=%s layer=%d->%d@%dx%dx%d algorithm=%s%s isa=%s ms=%.3f "
+        printf("conv network=%s layer=%d->%d@%dx%dx%d algorithm=%s%s%s isa=%s ms=%.3f "
                "gflops=%.1f "
                "peak_share=%.2f sgemm_share=%.2f\n",
                l->network, l->in_channels, l->out_channels, (int)l->size[0],
-               (int)l->size[1], (int)l->size[2], a == CONV_AUTO ? "auto:" : "",
-               conv_algorithm_name(chosen), isa_name(isa), time * 1e3, rate, rate / peak,
-               rate / sgemm);
+               (int)l->size[1], (int)l->size[2], wanted == CONV_AUTO ? name : "",
+               wanted == CONV_AUTO ? ":" : "", conv_algorithm_name(chosen), isa_name(isa),
+               time * 1e3, rate, rate / peak, rate / sgemm);
     }
     for (int n = 0; n < 2; n++)
         printf("network=%s algorithm=%s isa=%s ms=%.2f gflops=%.1f\n",
-               n ? "luna" : "unet", conv_algorithm_name(a), isa_name(isa), total[n] * 1e3,
+               n ? "luna" : "unet", name, isa_name(isa), total[n] * 1e3,
                flops[n] / total[n] * 1e-9);
 }
 
 int main(int argc, char **argv)
 {
-    static const enum conv_algorithm algorithms[] = {CONV_BLIS, CONV_DIRECT,
-                                                     CONV_WINOGRAD, CONV_AUTO};
+    static const enum conv_algorithm algorithms[] = {
+        CONV_BLIS, CONV_DIRECT, CONV_WINOGRAD, CONV_PLANES, CONV_LINES, CONV_AUTO};
     enum isa isa;
     struct error err;
     if (isa_parse(argc > 1 ? argv[1] : "auto", &isa, &err) != STATUS_OK) {
@@ -203,6 +212,8 @@ int main(int argc, char **argv)
            isa_name(isa), sgemm);
     for (size_t i = 0; i < sizeof algorithms / sizeof algorithms[0]; i++)
         if (argc < 3 || strcmp(argv[2], conv_algorithm_name(algorithms[i])) == 0)
-            measure(algorithms[i], isa, peak, sgemm);
+            measure(algorithms[i], false, isa, peak, sgemm);
+    if (argc < 3 || strcmp(argv[2], "inference") == 0)
+        measure(CONV_AUTO, true, isa, peak, sgemm);
     return 0;
 }

@@ -327,7 +327,7 @@ static void check(const char *description, const struct map *in,
     for (int c = 0; c < in->channels; c++)
         other_planes[c] = other + c * voxels(in);
     ok(model_open(description, NULL, write_weights(), &m, &err));
-    for (enum conv_algorithm a = CONV_AUTO; a <= CONV_WINOGRAD; a++) {
+    for (enum conv_algorithm a = CONV_AUTO; a <= CONV_LINES; a++) {
         const struct model_plan_options options = {.isa = isa_best(), .algorithm = a};
         struct model_plan *p;
         ok(model_plan_new(m, in->size[0], in->size[1], in->size[2], &options, &p, &err));
@@ -401,6 +401,58 @@ static void a_network_of_odd_layers_in_2d_is_its_naive_evaluation(void **state)
     struct map again = concat(2, (struct map[]){e, rb});
     struct map nested = concat(3, (struct map[]){again, e, e});
     struct map out = softmax(conv(relu(norm(nested, "n", 1e-5)), "last", 3, point));
+    check(description, &in, planes, &out);
+}
+
+/* So high that bands move what they still need, down one resolution and up again. */
+static void a_high_map_in_bands_is_its_naive_evaluation(void **state)
+{
+    (void)state;
+    static float values[FLOATS_MAX];
+    const float *planes[2];
+    const struct window around = {{1, 3, 3}, {1, 1, 1}, {0, 1, 1}, {0}};
+    const struct window wide = {{1, 5, 5}, {1, 1, 1}, {0, 2, 2}, {0}};
+    const struct window half = {{1, 2, 2}, {1, 2, 2}, {0}, {0}};
+    const struct window point = {{1, 1, 1}, {1, 1, 1}, {0}, {0}};
+    char *description = temporary_text(
+        "high.cfg",
+        "name = \"high\"; dimensions = 2; input_channels = 2; divisor = 2; layers = (\n"
+        "{ type = \"conv\"; name = \"a\"; channels = 8; kernel = 3; pad = 1; },\n"
+        "{ type = \"relu\"; },\n"
+        "{ type = \"conv\"; name = \"b\"; channels = 8; kernel = 3; pad = 1; },\n"
+        "{ type = \"relu\"; },\n"
+        "{ type = \"conv\"; name = \"c\"; channels = 3; kernel = 5; pad = 2; },\n"
+        "{ type = \"sigmoid\"; name = \"sc\"; },\n"
+        "{ type = \"avg_pool\"; kernel = 2; },\n"
+        "{ type = \"conv\"; name = \"d\"; channels = 4; kernel = 3; pad = 1; },\n"
+        "{ type = \"conv\"; name = \"e\"; channels = 5; kernel = 3; pad = 1; },\n"
+        "{ type = \"conv_transpose\"; name = \"up\"; channels = 5; kernel = 2; stride = "
+        "2; "
+        "},\n"
+        "{ type = \"concat\"; inputs = [\"up\", \"sc\"]; },\n"
+        "{ type = \"conv\"; name = \"f\"; channels = 8; kernel = 3; pad = 1; },\n"
+        "{ type = \"relu\"; },\n"
+        "{ type = \"conv\"; name = \"g\"; channels = 6; kernel = 3; pad = 1; },\n"
+        "{ type = \"conv\"; name = \"last\"; channels = 1; kernel = 1; },\n"
+        "{ type = \"sigmoid\"; } );\n");
+
+    WEIGHT("a.weight", 4, 8, 2, 3, 3), WEIGHT("a.bias", 1, 8);
+    WEIGHT("b.weight", 4, 8, 8, 3, 3), WEIGHT("b.bias", 1, 8);
+    WEIGHT("c.weight", 4, 3, 8, 5, 5), WEIGHT("c.bias", 1, 3);
+    WEIGHT("d.weight", 4, 4, 3, 3, 3), WEIGHT("d.bias", 1, 4);
+    WEIGHT("e.weight", 4, 5, 4, 3, 3), WEIGHT("e.bias", 1, 5);
+    WEIGHT("up.weight", 4, 5, 5, 2, 2), WEIGHT("up.bias", 1, 5);
+    WEIGHT("f.weight", 4, 8, 8, 3, 3), WEIGHT("f.bias", 1, 8);
+    WEIGHT("g.weight", 4, 6, 8, 3, 3), WEIGHT("g.bias", 1, 6);
+    WEIGHT("last.weight", 4, 1, 6, 1, 1), WEIGHT("last.bias", 1, 1);
+
+    struct map in = draw_input(2, 1, 202, 10, values, planes);
+    struct map b = relu(conv(relu(conv(in, "a", 8, around)), "b", 8, around));
+    struct map c = sigmoid(conv(b, "c", 3, wide));
+    struct map d = conv(pool(c, false, half), "d", 4, around);
+    struct map up = conv_transpose(conv(d, "e", 5, around), "up", 5, half);
+    struct map f = relu(conv(concat(2, (struct map[]){up, c}), "f", 8, around));
+    struct map out = sigmoid(conv(conv(f, "g", 6, around), "last", 1, point));
     check(description, &in, planes, &out);
 }
 
@@ -496,6 +548,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_A_FOLDER(a_network_of_odd_layers_in_2d_is_its_naive_evaluation),
+        IN_A_FOLDER(a_high_map_in_bands_is_its_naive_evaluation),
         IN_A_FOLDER(a_network_of_odd_layers_in_3d_is_its_naive_evaluation),
         IN_A_FOLDER(a_size_that_the_network_cannot_take_is_named),
     };
