@@ -52,8 +52,12 @@ static enum status store_together(struct job *j, struct error *err)
     double timings[TIMING_COUNT];
     for (int t = 0; t < TIMING_COUNT; t++)
         timings[t] = j->timings[t] + detector_timings(j->detector)[t];
-    return usage_report(j->comm, job_is_master(j) ? &j->folder : NULL, timings,
-                        j->threads, clock_seconds() - j->started, err);
+    watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "writing what the run took");
+    status = usage_report(j->comm, job_is_master(j) ? &j->folder : NULL, timings,
+                          j->threads, clock_seconds() - j->started, err);
+    watchdog_disarm(j->watchdog);
+    return status;
 }
 
 enum status job_score(struct job *j, struct error *err)
@@ -158,6 +162,8 @@ int job_conclude(struct job *j, enum status status, int exit_code,
                  const struct error *err)
 {
     const char *state = "done";
+    watchdog_arm(j->watchdog, j->asked->limits.deadline_s * PATIENCE_DEADLINES,
+                 "writing how the job ended");
     if (status != STATUS_OK) {
         struct error ignored;
         exit_code = status_exit_code(status);
@@ -174,6 +180,7 @@ int job_conclude(struct job *j, enum status status, int exit_code,
                  exit_code, status == STATUS_OK ? NULL : err->message);
     if (status == STATUS_OK && j->schedule)
         report(j, exit_code);
+    watchdog_disarm(j->watchdog);
     return exit_code;
 }
 
@@ -263,9 +270,9 @@ static enum status finish_training(struct job *j, int *exit_code, struct error *
 {
     enum status status;
     size_t quarantined = 0;
+    TRY(store_together(j, err));
     watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
                  "finishing the run");
-    TRY(store_together(j, err));
     if (job_is_master(j)) {
         status = assembly_quarantine(&j->folder, j->ledger, err);
         ledger_quarantined(j->ledger, &quarantined);

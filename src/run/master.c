@@ -20,7 +20,7 @@
 #include "run/protocol.h"
 
 static const double sleep_shortest = 50e-6, sync_seconds = 2, watch_seconds = 50e-3,
-                    dense_seconds = 200e-6;
+                    dense_seconds = 200e-6, last_seconds = 2;
 
 struct peer {
     bool ready, busy, told_to_stop;
@@ -80,6 +80,40 @@ static void stop_when_asked(struct loop *l)
     stop(l, &reason);
 }
 
+/* --- the journal --- */
+
+/* Its disk may hang, and a master alone has no workers who would notice. Returns what
+ * leave_journal has to know. */
+static bool go_to_journal(const struct master *m)
+{
+    return watchdog_arm_idle(m->watchdog,
+                             m->settings->limits.deadline_s * PATIENCE_DEADLINES,
+                             "reading or writing the journal");
+}
+
+static void leave_journal(const struct master *m, bool watched)
+{
+    if (watched)
+        watchdog_disarm(m->watchdog);
+}
+
+static enum status sync_journal(const struct master *m, struct error *err)
+{
+    const bool watched = go_to_journal(m);
+    const enum status status = ledger_sync(m->ledger, err);
+    leave_journal(m, watched);
+    return status;
+}
+
+static enum status find_order(const struct master *m, const struct task *t,
+                              struct order *order, void **payload, struct error *err)
+{
+    const bool watched = go_to_journal(m);
+    const enum status status = ledger_order(m->ledger, t, order, payload, err);
+    leave_journal(m, watched);
+    return status;
+}
+
 /* --- results --- */
 
 /* Stops the job when more scans are quarantined than limits.quarantine puts up with. */
@@ -127,8 +161,10 @@ static void fail(struct loop *l, const struct task *t, const char *stage,
 static void enter(struct loop *l, const struct task *t, const void *payload, size_t bytes)
 {
     struct error err;
+    const bool watched = go_to_journal(l->m);
     if (ledger_enter(l->m->ledger, t, payload, bytes, &err) != STATUS_OK)
         stop(l, &err);
+    leave_journal(l->m, watched);
 }
 
 static void sync_now_and_then(struct loop *l)
@@ -138,7 +174,7 @@ static void sync_now_and_then(struct loop *l)
     if (now - l->synced < sync_seconds)
         return;
     l->synced = now;
-    if (ledger_sync(l->m->ledger, &err) != STATUS_OK)
+    if (sync_journal(l->m, &err) != STATUS_OK)
         stop(l, &err);
     progress_show(l->m->progress, schedule_counts(l->m->schedule), at_work(l->m), false);
 }
@@ -153,7 +189,7 @@ static void send_order(struct loop *l, int worker, const struct task *t)
     void *payload = NULL;
     struct message message = {.kind = SAYS_ORDER};
 
-    enum status status = ledger_order(m->ledger, t, &order, &payload, &err);
+    enum status status = find_order(m, t, &order, &payload, &err);
     if (status == STATUS_OK) {
         size_t bytes;
         status = order_pack(&order, &message.payload, &bytes, &err);
@@ -255,6 +291,8 @@ static void watch_workers(struct loop *l)
                 "command goes on from what is done",
                 l->first + w, now - p->heard, p->busy ? ", at work on scan " : "",
                 p->busy ? m->dataset->scans[p->task.scan].seriesuid : "");
+            /* The disk may be what it waits for, too. */
+            watchdog_arm(m->watchdog, last_seconds, "writing the journal");
             ledger_sync(m->ledger, NULL);
             comm_abort(1);
         }
@@ -324,7 +362,7 @@ static void do_own(struct loop *l, struct detector *detector, const struct task 
     void *needed = NULL, *made = NULL;
     size_t bytes;
     const char *stage = "load";
-    if (ledger_order(m->ledger, t, &order, &needed, &err) != STATUS_OK) {
+    if (find_order(m, t, &order, &needed, &err) != STATUS_OK) {
         stop(l, &err);
     } else {
         l->own_scan = order.seriesuid;
@@ -435,7 +473,7 @@ enum status master_run(struct master *m, struct detector *detector, struct error
         work_alone(&l, detector);
     else
         TRY(lead(&l, detector, err));
-    TRY(ledger_sync(m->ledger, err));
+    TRY(sync_journal(m, err));
     if (l.stopping) {
         *err = l.reason;
         status = l.stopping;

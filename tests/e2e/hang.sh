@@ -39,6 +39,18 @@ for case in "1 raw" "3 zraw" "5 mhd"; do
 done
 same_results alone-raw three-raw
 
+promise "a journal that cannot be written to, without an error: a job of one process ends as well"
+job=(env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG=unwritten/journal SHIM_WHILE="$work/away" "${plain[@]}")
+start 0 unwritten "${tree[@]}" --set limits.deadline_s=1
+job=("${plain[@]}")
+wait_for_scans unwritten 1
+touch "$work/away"
+finish
+expect_code 1 unwritten
+expect_said unwritten 'reading or writing the journal has taken more than 2 s'
+run 2 unwritten "${tree[@]}"
+same_results whole unwritten
+
 promise "a rank that never comes to the start: the others end the job, naming the wait"
 here=("${plain[@]}" "${tree[@]}" --set output=unstarted --set limits.deadline_s=1)
 code=0

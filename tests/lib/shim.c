@@ -1,12 +1,13 @@
 /*
  * An LD_PRELOAD shim that makes a healthy machine misbehave, for the end-to-end tests.
  *
- *   SHIM_HANG=TEXT    read() of a file whose path contains TEXT never returns
- *   SHIM_SLOW=TEXT    read() of a file whose path contains TEXT takes 0.3 s longer
+ *   SHIM_HANG=TEXT    read(), pwritev() or fsync() of a file whose path contains TEXT
+ *                     never returns
+ *   SHIM_SLOW=TEXT    these take 0.3 s longer
  *   SHIM_ENOSPC=TEXT  write() to a file whose path contains TEXT fails with ENOSPC
  *   SHIM_KILL=TEXT    fsync() of a file whose path contains TEXT: half of the file is
  *                     lost, and the process is killed
- *   SHIM_WHILE=FILE   reads hang or are slow while that file is there; one that hangs
+ *   SHIM_WHILE=FILE   they hang or are slow while that file is there; one that hangs
  *                     returns when it goes
  *
  * The path is that of /proc/self/fd, so it is seen however the file was opened.
@@ -87,12 +88,23 @@ ssize_t write(int fd, const void *data, size_t bytes)
     return next(fd, data, bytes);
 }
 
+ssize_t pwritev(int fd, const struct iovec *parts, int count, off_t offset)
+{
+    static ssize_t (*next)(int, const struct iovec *, int, off_t);
+    if (!next)
+        next = (ssize_t(*)(int, const struct iovec *, int, off_t))dlsym(RTLD_NEXT,
+                                                                        "pwritev");
+    hold_up_if_asked(fd);
+    return next(fd, parts, count, offset);
+}
+
 int fsync(int fd)
 {
     static int (*next)(int);
     struct stat file;
     if (!next)
         next = (int (*)(int))dlsym(RTLD_NEXT, "fsync");
+    hold_up_if_asked(fd);
     if (path_matches(fd, "SHIM_KILL") && fstat(fd, &file) == 0) {
         if (ftruncate(fd, file.st_size / 2) == 0)
             raise(SIGKILL);
