@@ -66,7 +66,9 @@ struct op {
     int channel;      /* OP_COPY: the first one in the concatenation */
     bool relu; /* convolutions, forward: in the store; norms, backward: of what they took
                 */
-    bool adds; /* mean pooling, backward: to what others have passed back */
+    int bias_of; /* norms with relu: the convolution before, whose bias is summed too */
+    bool bias_done; /* convolutions, backward: it is */
+    bool adds;      /* mean pooling, backward: to what others have passed back */
     int phase;
 };
 

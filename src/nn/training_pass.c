@@ -84,7 +84,7 @@ static void run_conv_backward(const struct place *p, const struct op *op,
     if (weights)
         conv_gradient_packed(&s->gradient, transposed ? &v->gradient : &v->in,
                              transposed ? &v->in : &v->gradient, weights, scratch);
-    if (bias)
+    if (bias && !op->bias_done)
         conv_gradient_bias(p->t->options.isa, &v->gradient, bias);
     if (op->to == NONE)
         return;
@@ -119,7 +119,7 @@ static void run_norm_conv_backward(const struct place *p, const struct op *op,
         &v->to, &v->gradient, slot_of(p, op->layer, PARAMETER_WEIGHT),
         slot_of(p, layer, PARAMETER_WEIGHT), slot_of(p, layer, PARAMETER_BIAS),
         p->thread_memory + t->scratch_offset);
-    if (bias)
+    if (bias && !op->bias_done)
         conv_gradient_bias(p->t->options.isa, &v->gradient, bias);
 }
 
@@ -138,6 +138,19 @@ static void run_norm_sums_backward(const struct place *p, const struct op *op,
         weight[c] = (float)products[c];
         bias[c] = (float)sums[c];
     }
+}
+
+/* With the ReLU before it, and the gradient by the bias before that. */
+static void run_norm_backward(const struct place *p, const struct op *op,
+                              const struct views *v)
+{
+    const struct norm *n = &p->t->norms[p->t->layers[op->layer].norm];
+    double *sums = p->norm_sums; /* free until those of the batch are made */
+    float *bias = op->relu ? slot_of(p, op->bias_of, PARAMETER_BIAS) : NULL;
+    norm_lanes_backward(p->t->options.isa, &v->in, &v->gradient, n->mean, n->first,
+                        n->second, n->scale, &v->to, op->relu ? sums : NULL);
+    for (int c = 0; c < n->channels && bias; c++)
+        bias[c] = (float)sums[c];
 }
 
 static void run_loss(const struct place *p, const struct training_sample *given,
@@ -219,7 +232,6 @@ static void run_backward(const struct place *p, const struct op *op,
 {
     const struct training *t = p->t;
     const struct layer_state *s = &t->layers[op->layer];
-    const struct norm *n = s->norm == NONE ? NULL : &t->norms[s->norm];
     struct view part;
     switch (op->kind) {
     case OP_CONV:
@@ -236,8 +248,7 @@ static void run_backward(const struct place *p, const struct op *op,
         run_norm_sums_backward(p, op, v);
         break;
     case OP_NORM:
-        norm_lanes_backward(t->options.isa, &v->in, &v->gradient, n->mean, n->first,
-                            n->second, n->scale, op->relu, &v->to);
+        run_norm_backward(p, op, v);
         break;
     case OP_RELU:
         relu_backward(&v->out, &v->gradient, &v->to);

@@ -208,12 +208,13 @@ out:
 
 /* The ReLU of a convolution's store: in the norm that has just passed back to it, or in
  * place. */
-static enum status add_relu_backward(struct planner *b, struct op op)
+static enum status add_relu_backward(struct planner *b, struct op *conv)
 {
-    struct op *last = &b->t->ops[b->t->op_count - 1];
+    struct op *last = &b->t->ops[b->t->op_count - 1], op = *conv;
     if (last->kind == OP_NORM && last->backward && last->in == op.out &&
         last->to == op.gradient) {
-        last->relu = true;
+        last->relu = conv->bias_done = true;
+        last->bias_of = conv->layer;
         return STATUS_OK;
     }
     op.kind = OP_RELU;
@@ -241,7 +242,7 @@ static enum status add_backward(struct planner *b, int layer)
     if (op.peaks != NONE)
         op.kind = OP_CONV_POOL;
     else if (value != layer + 1)
-        TRY(add_relu_backward(b, op));
+        TRY(add_relu_backward(b, &op));
     if (planner_norm_before(b, layer) != NONE)
         return add_norm_conv_backward(b, op);
     switch (l->type) {

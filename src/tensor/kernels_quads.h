@@ -108,6 +108,12 @@ static void quad_input(const struct kernel_tiles *t)
         float *out = t->transformed + c;
         for (int64_t i = 0; i < t->count; i++) {
             vector columns[QUAD_WIDE][QUAD_WIDE];
+            const float *below = p + QUAD_WIDE * t->stride_h;
+            UNROLL(4)
+            for (int x = 0; x < QUAD; x++)
+                UNROLL(4)
+            for (int y = 0; y < QUAD; y++)
+                __builtin_prefetch(below + x * t->stride_w + y * t->stride_h);
             UNROLL(6)
             for (int x = 0; x < QUAD_WIDE; x++) {
                 vector column[QUAD_WIDE];

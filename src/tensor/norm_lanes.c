@@ -1,6 +1,7 @@
 /*
  * A view is cut into columns of one vector of channels, which go through the passes a
- * slice at a time. Of few channels without gaps a vector holds those of several voxels.
+ * slice at a time. Where channels do not fill vectors but follow each other without gaps,
+ * a column is every n-th vector of a row, n such that all begin with the same channel.
  */
 #include "tensor/norm_lanes.h"
 
@@ -28,6 +29,16 @@ static bool is_dense(const struct view *v)
     return v->stride_w == v->channels;
 }
 
+static int common_divisor(int a, int b)
+{
+    while (b) {
+        const int rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
 /* The widest vectors that are filled. */
 static struct cut cut_of(enum isa isa, const struct view *const *views, int count)
 {
@@ -41,15 +52,16 @@ static struct cut cut_of(enum isa isa, const struct view *const *views, int coun
         const int lanes = k->lanes;
         if (v->channels % lanes == 0)
             return (struct cut){k, false, v->channels / lanes, v->width};
-        if (dense && lanes % v->channels == 0 && row % lanes == 0)
-            return (struct cut){k, true, 1, row / lanes};
+        const int columns = v->channels / common_divisor(v->channels, lanes);
+        if (dense && row % (lanes * columns) == 0)
+            return (struct cut){k, true, columns, row / (lanes * columns)};
     }
     return (struct cut){.passes = NULL};
 }
 
 static int64_t step_of(const struct cut *c, const struct view *v)
 {
-    return c->run ? c->passes->lanes : v->stride_w;
+    return c->run ? c->columns * c->passes->lanes : v->stride_w;
 }
 
 /* One pass over up to three views: in, gradient, to; NULL for none. Constants of each
@@ -112,7 +124,7 @@ static void run_sums(const struct cut *cut, kernel_norm_function *pass,
         const struct view *part[3] = {NULL, NULL, NULL};
         const float *constant[CONSTANTS];
         struct cut columns = *cut;
-        columns.columns = cut->run ? 1 : some / cut->passes->lanes;
+        columns.columns = cut->run ? cut->columns : some / cut->passes->lanes;
         for (int i = 0; i < 3; i++)
             if (views[i]) {
                 parts[i] = view_channels(*views[i], from, some);
@@ -173,18 +185,33 @@ void norm_lanes_backward_sums(enum isa isa, const struct view *in,
         batch_norm_backward_sums(in, gradient, mean, inverse, sums, products);
 }
 
+/* The plain way. */
+static void backward_relu(const struct view *in, const struct view *to, double *sums)
+{
+    relu_backward(in, to, to);
+    memset(sums, 0, (size_t)to->channels * sizeof *sums);
+    for (int64_t z = 0; z < to->depth; z++)
+        for (int64_t y = 0; y < to->height; y++)
+            for (int64_t x = 0; x < to->width; x++)
+                for (int c = 0; c < to->channels; c++)
+                    sums[c] +=
+                        (double)slice_of(to, z)[y * to->stride_h + x * to->stride_w + c];
+}
+
 void norm_lanes_backward(enum isa isa, const struct view *in, const struct view *gradient,
                          const float *mean, const float *first, const float *second,
-                         const float *scale, bool relu, const struct view *to)
+                         const float *scale, const struct view *to, double *sums)
 {
     const struct view *const views[3] = {in, gradient, to};
     const struct cut cut = cut_of(isa, views, 3);
-    if (cut.passes) {
-        run(&cut, cut.passes->norm_back[relu], views,
-            (const float *[CONSTANTS]){mean, first, second, scale}, NULL);
-        return;
+    const float *const constants[CONSTANTS] = {mean, first, second, scale};
+    if (cut.passes && sums) {
+        run_sums(&cut, cut.passes->norm_back[1], views, constants, sums, NULL);
+    } else if (cut.passes) {
+        run(&cut, cut.passes->norm_back[0], views, constants, NULL);
+    } else {
+        batch_norm_backward(in, gradient, mean, first, second, scale, to);
+        if (sums)
+            backward_relu(in, to, sums);
     }
-    batch_norm_backward(in, gradient, mean, first, second, scale, to);
-    if (relu)
-        relu_backward(in, to, to);
 }

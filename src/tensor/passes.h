@@ -34,7 +34,8 @@ struct passes {
     int lanes;
     /* Passes of a batch norm: sums of x; of x and x^2; of g and g * (x - constants[0]) *
      * constants[1]; to = x * constants[0] + constants[1]; to = (g - constants[1] - (x -
-     * constants[0]) * constants[2]) * constants[3], [1] 0 where x is not above 0. */
+     * constants[0]) * constants[2]) * constants[3], [1] 0 where x is not
+     * above 0, and the sums of that. */
     kernel_norm_function *norm_totals, *norm_squares, *norm_products, *norm_scale,
         *norm_back[2];
     /* What fixed_sum.c is made of. */

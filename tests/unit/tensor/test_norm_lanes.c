@@ -128,11 +128,15 @@ static void check_maps(struct fixture *f, enum isa isa, bool relu, bool in_place
     const float *const *k = (const float *const[]){f->constants[0], f->constants[1],
                                                    f->constants[2], f->constants[3]};
     batch_norm_backward(&f->in.view, of_expected, k[0], k[1], k[2], k[3], &expected.view);
+    double sums[CHANNELS_MOST], squares[CHANNELS_MOST], found_sums[CHANNELS_MOST];
     if (relu)
         relu_backward(&f->in.view, &expected.view, &expected.view);
-    norm_lanes_backward(isa, &f->in.view, of_found, k[0], k[1], k[2], k[3], relu,
-                        &found.view);
+    norm_lanes_backward(isa, &f->in.view, of_found, k[0], k[1], k[2], k[3], &found.view,
+                        relu ? found_sums : NULL);
     assert_near(&found, &expected);
+    batch_norm_sums(&expected.view, sums, squares);
+    for (int c = 0; c < f->channels && relu; c++)
+        assert_true(fabs(found_sums[c] - sums[c]) < 1e-5 * f->voxels);
     batch_norm_forward(k[0], k[1], &f->in.view, &expected.view);
     norm_lanes_forward(isa, k[0], k[1], &f->in.view, &found.view);
     assert_near(&found, &expected);
