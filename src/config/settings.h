@@ -53,7 +53,8 @@ struct settings {
     struct {
         char *root, *scan;
         bool subsets[SETTINGS_SUBSETS];
-        char *annotations, *candidates, *excluded, *seriesuids, *malignancy, *masks;
+        char *annotations, *candidates, *excluded, *seriesuids, *malignancy, *patients,
+            *masks;
         bool allow_outside;
     } dataset;
     struct {
@@ -96,6 +97,7 @@ struct settings {
     struct {
         bool folds[SETTINGS_SUBSETS]; /* none: no cross-validation */
         int64_t groups;               /* 0: by the number of workers */
+        char *patients;               /* "check", "move" */
     } crossval;
     struct {
         double seconds;

@@ -94,6 +94,8 @@ const struct key keys[] = {
      .help = "list of scans; default: seriesuids.csv"},
     {"dataset.malignancy", KEY_PATH, 0, AT(dataset.malignancy), "",
      .help = "list of malignancies; default: annotations_with_malignancy.csv"},
+    {"dataset.patients", KEY_PATH, 0, AT(dataset.patients), "",
+     .help = "list of whose scans they are (seriesuid,patient); default: patients.csv"},
     {"dataset.masks", KEY_PATH, KEY_BINDS, AT(dataset.masks), "",
      .help = "a folder of label volumes named as the scans: train.labels \"mask\""},
     {"dataset.allow_outside", KEY_BOOLEAN, 0, AT(dataset.allow_outside), "false",
@@ -196,6 +198,12 @@ const struct key keys[] = {
      RANGE(0, SETTINGS_SUBSETS),
      .help = "folds that are run at the same time, the workers divided among them; 0: by "
              "the number of workers"},
+
+    {"crossval.patients", KEY_CHOICE, KEY_BINDS, AT(crossval.patients), "check",
+     ONE_OF("check", "move"),
+     .help = "patients with scans in several subsets, by dataset.patients; check: a job "
+             "with folds is refused (in LUNA16's own data warned of); move: their scans "
+             "count for the lowest of these subsets"},
 
     {"checkpoint.seconds", KEY_NUMBER, 0, AT(checkpoint.seconds), "300", RANGE(0, 1e7),
      .help = "between checkpoints of a training; 0: after every step"},

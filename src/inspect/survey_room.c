@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inspect/survey.h"
+#include "run/patients.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
 #include "run/train_memory.h"
@@ -287,6 +288,12 @@ static enum status measure_folds(struct survey *v, const struct settings *s,
         return STATUS_OK;
     memcpy(r->folds, s->crossval.folds, sizeof r->folds);
     r->groups = s->crossval.groups;
+    struct error bad;
+    if (patients_apply(s, &v->dataset, &bad) != STATUS_OK && !r->refusal) {
+        const enum status status = text_new(bad.message, &r->refusal, err);
+        if (status != STATUS_OK)
+            return status;
+    }
     for (int k = 0; k < SETTINGS_SUBSETS; k++) {
         char text[100];
         r->fold_count += r->folds[k];

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "run/crossval_groups.h"
 #include "run/job_internal.h"
+#include "run/patients.h"
 #include "run/protocol.h"
 #include "run/score_stage.h"
 #include "run/stage_setup.h"
@@ -130,6 +131,16 @@ static enum status check_fold(const struct job *j, const char *key, int64_t fold
                      (long long)fold, j->asked->dataset.root, (long long)fold);
 }
 
+/* Whether it is a cross-validation, or a part of one: the preparation of its scans, too,
+ * which have to be found again under the subsets that they count for. */
+static bool leaves_subsets_alone(const struct settings *s)
+{
+    bool any = s->train.fold >= 0;
+    for (int k = 0; k < SETTINGS_SUBSETS; k++)
+        any |= s->crossval.folds[k];
+    return any;
+}
+
 /* A job that trains for a fold finds nodules in its test subset alone. */
 static enum status check_folds(const struct job *j, struct error *err)
 {
@@ -231,6 +242,8 @@ static enum status begin_master(struct job *j, struct error *err)
     if (j->folder.done)
         return STATUS_OK;
     TRY(open_dataset(j, err));
+    if (leaves_subsets_alone(j->asked))
+        TRY(patients_apply(j->asked, &j->dataset, err));
     TRY(check_folds(j, err));
     if (j->hooks)
         TRY(j->hooks->choose(j->hooks->context, &j->dataset, err));

@@ -29,6 +29,7 @@ enum status list_defaults(struct settings *s, struct error *err)
     TRY(fill(&s->dataset.candidates, root, "candidates.csv", err));
     TRY(fill(&s->dataset.excluded, root, "annotations_excluded.csv", err));
     TRY(fill(&s->dataset.seriesuids, root, "seriesuids.csv", err));
+    TRY(fill(&s->dataset.patients, root, "patients.csv", err));
     TRY(fill(&s->dataset.malignancy, root, "annotations_with_malignancy.csv", err));
 out:
     return status;

@@ -92,6 +92,22 @@ run 3 array --set 'stages=["score"]'
 expect_code 0 array
 same array
 
+promise "no patient stands in two subsets: refused by name, or moved to the lowest of them"
+pair=$(for subset in 0 1; do basename -s .mhd "$(find "$tree/subset$subset" -name '*.mhd' | sort | sed -n 1p)"; done)
+{ echo seriesuid,patient && sed 's/$/,Anna/' <<<"$pair"; } >patients.csv
+run 2 split --set "dataset.patients=$work/patients.csv" --set crossval.patients=check
+expect_code 2 split
+expect_said split "patients.csv: 1 patient is in several subsets, .*Anna: .* in subset [01], .* in subset [01];"
+[ ! -e split/job.cfg ] || fail "the work had begun"
+code=0
+"${job[0]}" check "${job[@]:2}" --set "dataset.patients=$work/patients.csv" --set crossval.patients=check >check.txt || code=$?
+[ "$code" -eq 2 ] && grep -q "would be refused: .*Anna: " check.txt || fail "pulmo check: exit code $code, $(cat check.txt)"
+run 2 moved --set "dataset.patients=$work/patients.csv" --set train.fold=0
+expect_code 0 moved
+for seriesuid in $pair; do
+    grep -q "^$seriesuid,.*,unseen$" moved/candidates.csv || fail "$seriesuid is not tested by fold 0"
+done
+
 promise "train.fold is refused by a job that does not train, and the message says what to write"
 run 0 nothing --set train.fold=1 --set 'stages=["detect"]'
 expect_code 2 nothing
