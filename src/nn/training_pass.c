@@ -324,7 +324,7 @@ void training_run_phase(struct training *t, int phase, int sample,
         .norm_sums = t->norm_sums + (size_t)sample * 2 * (size_t)t->norm_channels,
         .sample = sample,
     };
-    for (int i = 0; i < t->op_count; i++)
+    for (int i = 0; i < t->op_count && t->ops[i].phase <= phase; i++)
         if (t->ops[i].phase == phase) {
             const double begun = t->op_seconds ? clock_seconds() : 0;
             run_op(&p, i, given, total);

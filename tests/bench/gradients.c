@@ -108,7 +108,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_gradients: %s\n", err.message);
         return 2;
     }
-    while (argc > 2 && wanted < CONV_WINOGRAD_4 &&
+    while (argc > 2 && wanted < CONV_LINES &&
            strcmp(argv[2], conv_algorithm_name(wanted)) != 0)
         wanted++;
     isa_use(isa);

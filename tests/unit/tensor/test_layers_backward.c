@@ -237,6 +237,37 @@ static void pooling_passes_back_to_the_largest_or_to_all(void **state)
     }
 }
 
+/* Channels that fill vectors or not. */
+static void mean_pooling_adds_to_what_others_pass_back(void **state)
+{
+    (void)state;
+    static const int channels[] = {1, 4, 7, 8, 16, 32};
+    for (int round = 0; round < ROUNDS; round++) {
+        struct problem p;
+        draw_pool(&p);
+        if (round % 3) { /* halves, which go another way */
+            p.pool = (struct pool_shape){{1, 2, 2}, {1, 2, 2}, {0, 0, 0}};
+            p.pool.kernel[0] = p.pool.stride[0] = draw(1, 2);
+            for (int i = 0; i < 3; i++)
+                p.in[i] = (p.out[i] = draw(1, 3)) * p.pool.kernel[i];
+        }
+        const int count = channels[draw(0, 5)];
+        struct tensor gradient = tensor_new(p.out, count), to = tensor_new(p.in, count),
+                      alone = tensor_new(p.in, count);
+        float *before = dense_of(&to.view);
+        average_pool_backward(&p.pool, &gradient.view, &alone.view);
+        average_pool_backward_add(&p.pool, &gradient.view, &to.view);
+        for (size_t i = 0; i < floats_of(&to.view); i++)
+            assert_float_equal(*place(&to.view, i), before[i] + *place(&alone.view, i),
+                               1e-5);
+        free(before);
+        assert_nothing_beside(&to);
+        tensor_free(&gradient);
+        tensor_free(&to);
+        tensor_free(&alone);
+    }
+}
+
 static void of_equal_values_the_first_gets_the_gradient(void **state)
 {
     (void)state;
@@ -538,6 +569,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pooling_passes_back_to_the_largest_or_to_all),
+        cmocka_unit_test(mean_pooling_adds_to_what_others_pass_back),
         cmocka_unit_test(of_equal_values_the_first_gets_the_gradient),
         cmocka_unit_test(relu_sigmoid_and_softmax_pass_back_their_slopes),
         cmocka_unit_test(linear_passes_back_to_input_weights_and_bias),
