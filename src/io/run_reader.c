@@ -157,10 +157,22 @@ static enum status format_check(const struct run_reader *r, struct error *err)
     h5_close(attribute);
     if (!read)
         return error_set(err, STATUS_ITEM_FORMAT, "%s: not the store of a run", r->path);
-    if (format != RUN_FORMAT)
-        return error_set(err, STATUS_ITEM_FORMAT, "%s: format %d, this program reads %d",
-                         r->path, format, RUN_FORMAT);
+    if (format < 1 || format > RUN_FORMAT)
+        return error_set(err, STATUS_ITEM_FORMAT,
+                         "%s: format %d, this program reads 1 to %d", r->path, format,
+                         RUN_FORMAT);
     return STATUS_OK;
+}
+
+/* Format 1 said of candidates alone whether the models had seen their scan. */
+static bool is_seen(const struct run_column *c)
+{
+    return c->offset == offsetof(struct run_store_scan, seen);
+}
+
+static bool has_seen(const struct run_reader *r)
+{
+    return H5Lexists(r->file, "/results/scans/seen", H5P_DEFAULT) > 0;
 }
 
 static enum status seriesuids_read(struct run_reader *r, struct error *err)
@@ -194,7 +206,9 @@ static enum status reader_init(struct run_reader *r, const char *path, struct er
     TRY(status);
     TRY(format_check(r, err));
     for (size_t i = 0; i < RUN_SCAN_COLUMNS; i++)
-        TRY(column_open(r, &run_scan_columns[i], &r->scan_columns[i], &r->scans, err));
+        if (!is_seen(&run_scan_columns[i]) || has_seen(r))
+            TRY(column_open(r, &run_scan_columns[i], &r->scan_columns[i], &r->scans,
+                            err));
     for (size_t i = 0; i < RUN_CANDIDATE_COLUMNS; i++)
         TRY(column_open(r, &run_candidate_columns[i], &r->candidate_columns[i],
                         &r->candidates, err));
@@ -270,9 +284,11 @@ enum status run_reader_scan(struct run_reader *r, int64_t i, struct run_store_sc
                             struct error *err)
 {
     CHECK(i >= 0 && i < r->scans);
-    *out = (struct run_store_scan){0};
+    *out = (struct run_store_scan){.seen = -1};
     for (size_t k = 0; k < RUN_SCAN_COLUMNS; k++) {
         const struct run_column *c = &run_scan_columns[k];
+        if (r->scan_columns[k] <= 0)
+            continue; /* an older format */
         char *field = (char *)out + c->offset;
         void *to = field;
         if (c->kind == RUN_TEXT) {

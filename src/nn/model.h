@@ -69,7 +69,8 @@ enum status model_plan_new(const struct model *m, int64_t depth, int64_t height,
 void model_plan_free(struct model_plan *p);
 
 /* Bytes of workspace a run needs. The workspace is zeroed by its owner before its first
- * use (memory_new does) and may be used again without clearing. 64-byte aligned. */
+ * use (memory_new does) and may be used again without clearing, also by another plan.
+ * 64-byte aligned. */
 size_t model_plan_workspace_bytes(const struct model_plan *p);
 
 /* Floats of the output: out_channels * depth * height * width for a map, the length of

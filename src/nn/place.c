@@ -9,9 +9,9 @@
  * reads one; of steps that go in bands together, from the first to the last. One that is
  * never there whole has room for some rows only (bands.c).
  * 4. Roots whose lives meet do not overlap; others may (arena.h).
- * 5. A halo holds zeros when a step reads it. The workspace begins as zeros and no step
- * writes a halo, so that is true unless other roots use the same bytes: then the first
- * step that writes to a root clears its halo first.
+ * 5. A halo holds zeros when a step reads it: the first step that writes to a root clears
+ * its halo, since other roots, and other plans that share the workspace, use the same
+ * bytes. No other step writes a halo.
  */
 #include "base/memory.h"
 #include "base/size.h"
@@ -92,13 +92,11 @@ static enum status find_sizes(struct model_plan *p, struct error *err)
 /* Marks the steps that have to clear a halo. */
 static void mark_clears(struct model_plan *p)
 {
-    for (int i = 0; i < p->slot_count; i++)
-        for (int k = 0; k < p->slot_count; k++) {
-            const struct slot *a = &p->slots[i], *b = &p->slots[k];
-            if (k != i && a->item.born != ARENA_UNBORN && b->item.born != ARENA_UNBORN &&
-                a->halo + a->halo_d > 0 && arena_shared(&a->item, &b->item))
-                p->steps[a->writer].clears = true;
-        }
+    for (int i = 0; i < p->slot_count; i++) {
+        const struct slot *s = &p->slots[i];
+        if (s->item.born != ARENA_UNBORN && s->halo + s->halo_d > 0)
+            p->steps[s->writer].clears = true;
+    }
 }
 
 static struct place place_root(const struct slot *s)

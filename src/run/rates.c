@@ -305,6 +305,12 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
     return 0;
 }
 
+static void remove_tree(const char *folder)
+{
+    enum { FOLDERS = 16 };
+    nftw(folder, remove_one, FOLDERS, FTW_DEPTH | FTW_PHYS);
+}
+
 static enum status measure_stages(struct rates *r, const struct settings *s,
                                   const struct rates_options *o, const char *folder,
                                   struct error *err)
@@ -331,7 +337,8 @@ static int work_beside(int index, void *context)
     char *folder = NULL;
     if (asprintf(&folder, "%s/beside%d", b->folder, index) < 0)
         return 1;
-    if (mkdir(folder, 0700) && errno != EEXIST)
+    remove_tree(folder); /* a cached scan is not prepared again */
+    if (mkdir(folder, 0700))
         status = STATUS_JOB_FAILED;
     if (status == STATUS_OK)
         status = measure_stages(&r, b->settings, b->options, folder, &err);
@@ -342,7 +349,6 @@ static int work_beside(int index, void *context)
 enum status rates_measure(struct rates *r, const struct settings *s,
                           const struct rates_options *o, struct error *err)
 {
-    enum { FOLDERS = 16 };
     const char *place = getenv("TMPDIR");
     enum status status = STATUS_OK;
     struct rates_company company = {.count = 0};
@@ -360,7 +366,7 @@ enum status rates_measure(struct rates *r, const struct settings *s,
     rates_company_end(&company);
     if (status == STATUS_OK)
         status = rates_measure_master(r, folder, err);
-    nftw(folder, remove_one, FOLDERS, FTW_DEPTH | FTW_PHYS);
+    remove_tree(folder);
 out:
     free(folder);
     return status;

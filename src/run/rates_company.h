@@ -17,8 +17,9 @@ struct rates_company {
 
 /* Starts `count` (at most RATES_COMPANY) processes, each of which calls work(index,
  * context) again and again until it is not 0, or rates_company_end. Fewer when the system
- * gives no more. Call it before this process has threads. They end with this process,
- * however it ends. Not collective, no MPI calls. */
+ * gives no more. They are silent, and end with this process, however it ends. Call it
+ * while no other thread of this process computes or has files open that `work` uses. Not
+ * collective, no MPI calls. */
 void rates_company_start(struct rates_company *c, int count,
                          int (*work)(int index, void *context), void *context);
 void rates_company_end(struct rates_company *c);

@@ -1,7 +1,7 @@
 /*
  * Winograd's F(4x4, 3x3) in 2D: four times fewer multiply-adds than direct convolution
  * (kernels_quads.h), for the training of networks for slices. Its rounding is a few times
- * that of F(2x2, 3x3), which is why inference does not take it by itself.
+ * that of F(2x2, 3x3). What inference takes is conv_planes.c, with other points.
  *
  * As in conv_winograd.c: one small matrix product a position, in blocks of tiles whose
  * transformed data stays in the second-level cache; blocks follow from the shape alone.

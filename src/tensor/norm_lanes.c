@@ -39,12 +39,16 @@ static int common_divisor(int a, int b)
     return a;
 }
 
-/* The widest vectors that are filled. */
+enum {
+    CHANNELS_MOST = 256
+}; /* whose sums are taken at a time; whole vectors of any width */
+
+/* The widest vectors that are filled. Rows without gaps are not divided by channels. */
 static struct cut cut_of(enum isa isa, const struct view *const *views, int count)
 {
     const struct view *v = views[0];
     const int64_t row = v->width * v->channels;
-    bool dense = true;
+    bool dense = v->channels <= CHANNELS_MOST;
     for (int i = 0; i < count; i++)
         dense = dense && is_dense(views[i]);
     for (int i = (int)isa; i >= ISA_PORTABLE; i--) {
@@ -113,10 +117,8 @@ static void run_sums(const struct cut *cut, kernel_norm_function *pass,
                      const float *const constants[CONSTANTS], double *first,
                      double *second)
 {
-    enum { CHANNELS_MOST = 256 };
     const int channels = views[0]->channels;
     for (int from = 0; from < channels; from += CHANNELS_MOST) {
-        /* Whole vectors: 256 is a multiple of all. */
         const int some =
             channels - from < CHANNELS_MOST ? channels - from : CHANNELS_MOST;
         double sums[2 * CHANNELS_MOST] = {0};

@@ -16,6 +16,14 @@ END
 run 2 run --set dataset.root=tree
 expect_done 0 run
 
+promise "a run.h5 of format 1, without scans/seen, is read as well; a later one than this program's is refused"
+cp -r run old
+change() { "$python" -c 'import h5py, sys; f = h5py.File("old/run.h5", "r+"); exec(sys.argv[1])' "$1"; }
+change 'del f["results/scans/seen"]; f.attrs.modify("format", 1)'
+"$PULMO" export old --markups --out old/out 2>log && [ "$(ls old/out/*.mrk.json | wc -l)" = 3 ] || fail "format 1: $(cat log; ls old/out)"
+change 'f.attrs.modify("format", 3)'
+! "$PULMO" export old --markups --out old/out 2>log && grep -q "format 3, this program reads 1 to 2" log || fail "$(cat log)"
+
 promise "points and label volumes of every scan, where the run says they are"
 "$PULMO" export run --markups --nifti --mhd --submission --threshold 0 --out out 2>/dev/null
 cmp run/submission.csv out/submission.csv || fail "the submission is another one"

@@ -332,7 +332,10 @@ static void check(const char *description, const struct map *in,
         struct model_plan *p;
         ok(model_plan_new(m, in->size[0], in->size[1], in->size[2], &options, &p, &err));
         assert_int_equal(model_plan_output_floats(p), count);
-        void *workspace = room(model_plan_workspace_bytes(p), 1);
+        const size_t bytes = model_plan_workspace_bytes(p);
+        float *workspace = room(bytes, 1);
+        for (size_t k = 0; k < bytes / sizeof *workspace; k++)
+            workspace[k] = 1e3f; /* what another plan may have left */
         model_run(p, planes, output, workspace);
         for (int i = 0; i < count; i++)
             if (!(fabs(output[i] - expected->values[i]) <= 1e-4))
