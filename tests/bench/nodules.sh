@@ -80,7 +80,7 @@ malignancy() { # FOLD
 # Slices are cheap and need more of them. Heatmaps are what counts; candidates are not asked for.
 unet() { # DIMENSIONS FOLD
     local slices=()
-    [ "$1" -eq 3 ] || slices=(--set train.segment.epoch_samples=1200 --set train.segment.batch=8
+    [ "$1" -eq 3 ] || slices=(--set train.segment.epochs=12 --set train.segment.epoch_samples=1200 --set train.segment.batch=8
         --set train.segment.learning_rate=2e-3)
     train "unet$1d" "$2" segment --set "segment.network=unet$1d" ${slices[@]+"${slices[@]}"}
     detect "unet$1d" "$2" --set store.heatmaps=true --set group.min_voxels=1000000000 \
