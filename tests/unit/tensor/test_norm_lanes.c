@@ -82,7 +82,7 @@ struct fixture {
 static struct fixture fixture_new(void)
 {
     static const int usual[] = {1, 2, 4, 7, 8, 16, 24, 32, 64, 264, 272};
-    struct fixture f = {.channels = draw(0, 3) ? usual[draw(0, 9)] : draw(1, 40)};
+    struct fixture f = {.channels = draw(0, 3) ? usual[draw(0, 10)] : draw(1, 40)};
     const int64_t size[3] = {draw(1, 3), draw(1, 5), draw(0, 1) ? 16 : draw(1, 9)};
     const int wider = draw(0, 1) ? draw(1, 16) : 0, halo = draw(0, 1);
     f.voxels = (double)(size[0] * size[1] * size[2]);
