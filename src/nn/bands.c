@@ -13,9 +13,9 @@
 #include "nn/plan.h"
 
 enum {
-    BAND = 8,      /* rows; a multiple of all tiles, and of the strides that are served */
+    BAND = 4,      /* rows; a multiple of all tiles, and of the strides that are served */
     TOGETHER = 16, /* steps, at most */
-    SPARE = 3 * BAND, /* rows that a tensor can take before any have to move */
+    SPARE = 4 * BAND, /* rows that a tensor can take before any have to move */
 };
 
 static int64_t smaller(int64_t a, int64_t b)
