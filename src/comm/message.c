@@ -4,8 +4,6 @@
 #include "base/size.h"
 #include "comm/guard.h"
 
-enum { TAG_HEAD = 1, TAG_PAYLOAD = 2 };
-
 /* Pieces of a payload follow their head in order, from the same rank: MPI keeps that
  * order. */
 enum { PIECE_BYTES = 1 << 28 };
@@ -20,11 +18,11 @@ void message_send(const struct comm *c, int peer, const struct message *m)
 {
     struct head head = {m->kind, m->part, m->item, m->bytes};
     const bool watched = comm_watch(c, "sending a message");
-    MPI_Send(&head, sizeof head, MPI_BYTE, peer, TAG_HEAD, c->mpi);
+    MPI_Send(&head, sizeof head, MPI_BYTE, peer, COMM_TAG_HEAD, c->mpi);
     for (size_t done = 0; done < m->bytes;) {
         size_t n = m->bytes - done < PIECE_BYTES ? m->bytes - done : PIECE_BYTES;
         MPI_Send((const char *)m->payload + done, count_cast(n), MPI_BYTE, peer,
-                 TAG_PAYLOAD, c->mpi);
+                 COMM_TAG_PAYLOAD, c->mpi);
         done += n;
     }
     comm_unwatch(c, watched);
@@ -35,10 +33,10 @@ bool message_take(const struct comm *c, int peer, struct message *m)
     int there;
     MPI_Status status;
     struct head head;
-    MPI_Iprobe(peer, TAG_HEAD, c->mpi, &there, &status);
+    MPI_Iprobe(peer, COMM_TAG_HEAD, c->mpi, &there, &status);
     if (!there)
         return false;
-    MPI_Recv(&head, sizeof head, MPI_BYTE, status.MPI_SOURCE, TAG_HEAD, c->mpi,
+    MPI_Recv(&head, sizeof head, MPI_BYTE, status.MPI_SOURCE, COMM_TAG_HEAD, c->mpi,
              MPI_STATUS_IGNORE);
     *m = (struct message){head.kind,  head.part,         head.item,
                           head.bytes, status.MPI_SOURCE, NULL};
@@ -51,7 +49,7 @@ bool message_take(const struct comm *c, int peer, struct message *m)
     for (size_t done = 0; done < head.bytes;) {
         size_t n = head.bytes - done < PIECE_BYTES ? head.bytes - done : PIECE_BYTES;
         MPI_Recv((char *)m->payload + done, count_cast(n), MPI_BYTE, status.MPI_SOURCE,
-                 TAG_PAYLOAD, c->mpi, MPI_STATUS_IGNORE);
+                 COMM_TAG_PAYLOAD, c->mpi, MPI_STATUS_IGNORE);
         done += n;
     }
     comm_unwatch(c, watched);

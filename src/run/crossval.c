@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "comm/vigil.h"
 #include "run/crossval_groups.h"
 #include "run/crossval_internal.h"
 #include "run/protocol.h"
@@ -119,12 +120,11 @@ static enum status finish(struct crossval *c, int *exit_code, struct error *err)
     *exit_code = c->quarantined ? EXIT_QUARANTINED : 0;
     comm_share(j->comm, exit_code, sizeof *exit_code);
     if (job_is_master(j)) {
-        watchdog_arm(j->watchdog, j->asked->limits.deadline_s * PATIENCE_DEADLINES,
-                     "writing the report");
         status = job_show(j, err);
         if (status == STATUS_OK)
             status = run_folder_finish(&j->folder, *exit_code, err);
     }
+    vigil_end(j->comm);
     TRY(comm_agree(j->comm, status, err));
 out:
     watchdog_disarm(j->watchdog);

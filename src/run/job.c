@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "comm/vigil.h"
 #include "run/assembly.h"
 #include "run/interrupt.h"
 #include "run/job_internal.h"
@@ -60,10 +61,22 @@ static enum status store_together(struct job *j, struct error *err)
     return status;
 }
 
+/* Rank 0 works while all others wait in vigil_end. */
+static void alone(void *context)
+{
+    struct job *j = context;
+    vigil_alive(j->comm, &j->ping_time);
+    if (j->around && j->schedule)
+        progress_show(j->progress, schedule_counts(j->schedule), "score", false);
+}
+
 enum status job_score(struct job *j, struct error *err)
 {
-    const struct score_job s = {
-        .comm = j->comm, .settings = j->asked, .watchdog = j->watchdog};
+    const struct score_job s = {.comm = j->comm,
+                                .settings = j->asked,
+                                .watchdog = j->watchdog,
+                                .alive = alone,
+                                .context = j};
     return score_stage_run(&s, err);
 }
 
@@ -259,12 +272,6 @@ out:
     return status;
 }
 
-static void touch(void *context)
-{
-    const struct job *j = context;
-    watchdog_touch(j->watchdog);
-}
-
 /* The end of a job that trains and does nothing after it. Collective. */
 static enum status finish_training(struct job *j, int *exit_code, struct error *err)
 {
@@ -278,10 +285,11 @@ static enum status finish_training(struct job *j, int *exit_code, struct error *
         ledger_quarantined(j->ledger, &quarantined);
         *exit_code = quarantined > 0 ? EXIT_QUARANTINED : 0;
         if (status == STATUS_OK)
-            status = show(j, touch, err);
+            status = job_show(j, err);
         if (status == STATUS_OK)
             status = run_folder_finish(&j->folder, *exit_code, err);
     }
+    vigil_end(j->comm);
     TRY(comm_agree(j->comm, status, err));
     comm_share(j->comm, exit_code, sizeof *exit_code);
 out:
@@ -362,13 +370,18 @@ static int go_on_from_done(struct job *j)
         status = job_score(j, &err);
     if (status == STATUS_OK && job_is_master(j))
         status = job_show(j, &err);
+    vigil_end(j->comm);
+    watchdog_disarm(j->watchdog);
     status = comm_agree(j->comm, status, &err);
     return status == STATUS_OK ? exit_code : job_give_up(j, status, &err);
 }
 
 enum status job_show(struct job *j, struct error *err)
 {
-    return show(j, touch, err);
+    watchdog_arm(j->watchdog, j->asked->limits.deadline_s * PATIENCE_DEADLINES,
+                 "writing the report");
+    alone(j);
+    return show(j, alone, err);
 }
 
 static void job_release(struct job *j)

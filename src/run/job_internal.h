@@ -47,7 +47,7 @@ struct job {
     enum isa isa;
     int threads;
     double started, started_unix;
-    double ping_time;
+    double ping_time;             /* when the others were last told that rank 0 lives */
     double timings[TIMING_COUNT]; /* of the sweeps that are over, and the training */
     /* Rank 0 only: */
     struct run_folder folder;
@@ -74,7 +74,8 @@ int job_cross_validate(struct job *j);
 /* Scores what the job found. Collective. */
 enum status job_score(struct job *j, struct error *err);
 
-/* The page of the run, where it is asked for. Rank 0 only. */
+/* The page of the run, where it is asked for; the watchdog stays armed. Rank 0 only,
+ * while the others wait in vigil_end. */
 enum status job_show(struct job *j, struct error *err);
 
 /* The last word of a job, of rank 0. Returns the exit code. */

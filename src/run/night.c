@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "comm/vigil.h"
 #include "run/interrupt.h"
 #include "run/night_canaries.h"
 #include "run/night_internal.h"
@@ -30,6 +31,7 @@ struct life {
     struct watchdog *watchdog; /* of comm */
     job_report *page;
     struct night night; /* settings and folder's paths on all ranks, else rank 0's */
+    double told;        /* when the others last heard that rank 0 lives */
     bool has_canaries;
     struct night_canary_result canaries;
 };
@@ -197,7 +199,8 @@ static void summarize(const struct night *n, const char *name, const char *last,
 
 static void alive(void *context)
 {
-    watchdog_touch(((const struct life *)context)->watchdog);
+    struct life *f = context;
+    vigil_alive(f->comm, &f->told);
 }
 
 static enum status show(struct life *f, const char *name, struct error *err)
@@ -206,6 +209,7 @@ static enum status show(struct life *f, const char *name, struct error *err)
     if (!f->night.settings->stages.report)
         return STATUS_OK;
     enum status status = night_folder_file(&f->night.folder, name, "", &folder, err);
+    alive(f);
     if (status == STATUS_OK)
         status = f->page(folder, alive, f, err);
     free(folder);
@@ -318,6 +322,7 @@ static int spend(struct life *f)
         if (status != STATUS_OK)
             log_error("%s", err.message);
     }
+    vigil_end(f->comm);
     status = comm_agree(f->comm, status, &err);
     comm_share(f->comm, &exit_code, sizeof exit_code);
     watchdog_disarm(f->watchdog);

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "comm/vigil.h"
 #include "run/loss.h"
 #include "run/protocol.h"
 #include "run/score_internal.h"
@@ -115,7 +116,7 @@ static enum status take_scans(struct scoring *s, struct error *err)
         TRY(loss_find(&s->run, scan, e->scans[i].included, e->scans[i].included_count,
                       losses, err));
         losses += e->scans[i].included_count;
-        watchdog_touch(s->job->watchdog);
+        s->job->alive(s->job->context);
     }
 out:
     return status;
@@ -336,6 +337,7 @@ enum status score_stage_run(const struct score_job *j, struct error *err)
     arm(j, "reading the run");
     if (master)
         status = prepare(&s, err);
+    vigil_end(j->comm);
     TRY(comm_agree(j->comm, status, err));
     uint8_t made = s.made;
     comm_share(j->comm, &made, sizeof made);

@@ -20,6 +20,8 @@ struct score_job {
     const struct comm *comm;
     const struct settings *settings; /* lists that it does not give are the run's own */
     struct watchdog *watchdog;
+    void (*alive)(void *context); /* rank 0 works alone: called often */
+    void *context;
 };
 
 /* Before any work: whether the lists can be read, and a warning when there is nothing

@@ -1,11 +1,14 @@
 /* Ranks that agree, and messages that come whole. */
 #include "assert_ranks.h"
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/memory.h"
 #include "comm/comm.h"
 #include "comm/message.h"
+#include "comm/vigil.h"
 
 static struct comm world(void)
 {
@@ -122,6 +125,40 @@ static void messages_come_whole_and_in_order(void **state)
     assert_all_ranks(good);
 }
 
+static void note_expired(void *context, const char *description, double seconds)
+{
+    (void)description;
+    (void)seconds;
+    atomic_store((atomic_bool *)context, true);
+}
+
+/* Whether a rank lost patience with rank 0, which works alone for so many seconds and
+ * says so every `pause`. */
+static bool loses_patience(struct comm *c, double patience, double seconds, double pause)
+{
+    atomic_bool lost = false;
+    struct error err;
+    double told = 0;
+    CHECK(watchdog_start(note_expired, &lost, &c->watchdog, &err) == STATUS_OK);
+    c->patience = patience;
+    for (double start = clock_seconds();
+         c->rank == 0 && clock_seconds() - start < seconds; clock_sleep(pause))
+        vigil_alive(c, &told);
+    vigil_end(c);
+    watchdog_stop(c->watchdog);
+    c->watchdog = NULL;
+    return atomic_load(&lost);
+}
+
+static void rank_0_may_work_alone_as_long_as_it_says_that_it_lives(void **state)
+{
+    (void)state;
+    struct comm c = world();
+    assert_all_ranks(!loses_patience(&c, 2, 2.6, 0.05));
+    assert_all_ranks(loses_patience(&c, 0.1, 1, 1) == (c.rank > 0));
+    vigil_end(&c); /* without a watchdog */
+}
+
 static void every_rank_has_a_thread_and_no_core_is_given_twice(void **state)
 {
     (void)state;
@@ -140,6 +177,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_difference_on_one_rank_is_seen_by_all),
         cmocka_unit_test(bits_and_bytes_reach_all_ranks),
         cmocka_unit_test(messages_come_whole_and_in_order),
+        cmocka_unit_test(rank_0_may_work_alone_as_long_as_it_says_that_it_lives),
         cmocka_unit_test(every_rank_has_a_thread_and_no_core_is_given_twice),
     };
     ranks_start(&argc, &argv);
