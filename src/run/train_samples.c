@@ -8,6 +8,7 @@
  * places that are none. Where train.validate_samples bounds them, non-nodules are left
  * out first, evenly through their list; hard negatives have their share of what is left.
  */
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "run/protocol.h"
@@ -232,33 +233,66 @@ static enum status open_cache(const struct train_work *w, struct cache **out,
 
 enum { WORDS = 3 }; /* of a key: whether there is one, and its halves */
 
-static enum status prepare_share(struct train_work *w, int64_t *words, struct error *err)
+/* A worker's share of the masks. */
+struct masks {
+    struct cache *cache;
+    int64_t next, end; /* scans */
+    int64_t *words;    /* of all scans */
+};
+
+static enum status prepare_next(struct train_work *w, struct masks *m, struct error *err)
+{
+    const int64_t i = m->next++;
+    const struct train_scan *scan = &w->scans.items[i];
+    struct hash128 key;
+    if (!scan->cached || scan->role == SCAN_TESTS || !scan->mask_path[0])
+        return STATUS_OK;
+    watchdog_arm(w->job.watchdog, w->job.settings->limits.deadline_s * PATIENCE_DEADLINES,
+                 "preparing the mask %s", scan->mask_path);
+    enum status status = prepare_mask(w, m->cache, (size_t)i, CACHE_TRUST, &key, err);
+    watchdog_disarm(w->job.watchdog);
+    if (status == STATUS_OK) {
+        const int64_t of_one[WORDS] = {1, (int64_t)key.low, (int64_t)key.high};
+        memcpy(m->words + i * WORDS, of_one, sizeof of_one);
+    } else if (status_is_item(status)) {
+        log_warning("scan %s is left out of the segmenter's training: %s",
+                    scan->seriesuid, err->message);
+        status = STATUS_OK;
+    }
+    return status;
+}
+
+/* For a part of a deadline, and what the last mask takes beyond it. */
+static enum status prepare_some(struct train_work *w, struct masks *m, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const double begun = clock_seconds(),
+                 most = w->job.settings->limits.deadline_s / PINGS_PER_DEADLINE;
+    train_team_alive(&w->team);
+    while (m->next < m->end && status == STATUS_OK && clock_seconds() - begun < most) {
+        status = prepare_next(w, m, err);
+        train_team_alive(&w->team);
+    }
+    return status;
+}
+
+/* Workers meet between the masks: one whose share is done, or who has none, waits for a
+ * mask of another at a time, not for all of them. */
+static enum status prepare_shares(struct train_work *w, struct masks *m,
+                                  struct error *err)
 {
     enum status status;
-    int64_t first, end;
-    struct cache *cache = NULL;
-    TRY(open_cache(w, &cache, err));
-    team_share_of(&w->team.team, (int64_t)w->scans.count, &first, &end);
-    for (int64_t i = first; i < end && status == STATUS_OK; i++) {
-        const struct train_scan *scan = &w->scans.items[i];
-        struct hash128 key;
-        if (!scan->cached || scan->role == SCAN_TESTS || !scan->mask_path[0])
-            continue;
-        watchdog_arm(w->job.watchdog,
-                     w->job.settings->limits.deadline_s * PATIENCE_DEADLINES,
-                     "preparing the mask %s", scan->mask_path);
-        status = prepare_mask(w, cache, (size_t)i, CACHE_TRUST, &key, err);
-        if (status == STATUS_OK) {
-            const int64_t of_one[WORDS] = {1, (int64_t)key.low, (int64_t)key.high};
-            memcpy(words + i * WORDS, of_one, sizeof of_one);
-        } else if (status_is_item(status)) {
-            log_warning("scan %s is left out of the segmenter's training: %s",
-                        scan->seriesuid, err->message);
-            status = STATUS_OK;
-        }
-    }
+    const struct team *t = &w->team.team;
+    int64_t left;
+    team_share_of(t, (int64_t)w->scans.count, &m->next, &m->end);
+    do {
+        status = prepare_some(w, m, err);
+        left = m->end - m->next;
+        TRY(t->agree(status, t->context, err));
+        TRY(t->reducer.sum(&left, 1, t->reducer.context, err));
+    } while (left > 0);
+    status = t->reducer.sum(m->words, w->scans.count * WORDS, t->reducer.context, err);
 out:
-    cache_close(cache);
     return status;
 }
 
@@ -266,21 +300,22 @@ enum status train_masks_prepare(struct train_work *w, struct error *err)
 {
     enum status status;
     const struct team *t = &w->team.team;
-    int64_t *words = NULL;
-    status = memory_new(w->scans.count * WORDS, sizeof *words, "keys of masks",
-                        (void **)&words, err);
+    struct masks m = {.cache = NULL};
+    status = memory_new(w->scans.count * WORDS, sizeof *m.words, "keys of masks",
+                        (void **)&m.words, err);
     if (status == STATUS_OK)
-        status = prepare_share(w, words, err);
+        status = open_cache(w, &m.cache, err);
     TRY(t->agree(status, t->context, err));
-    TRY(t->reducer.sum(words, w->scans.count * WORDS, t->context, err));
+    TRY(prepare_shares(w, &m, err));
     for (size_t i = 0; i < w->scans.count; i++) {
-        const int64_t *word = words + i * WORDS;
+        const int64_t *word = m.words + i * WORDS;
         w->loader_scans[i].has_mask = word[0] != 0;
         w->loader_scans[i].mask =
             (struct hash128){.low = (uint64_t)word[1], .high = (uint64_t)word[2]};
     }
 out:
-    free(words);
+    cache_close(m.cache);
+    free(m.words);
     return status;
 }
 

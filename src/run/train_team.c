@@ -13,28 +13,37 @@ static const double report_seconds = 1, look_seconds = 20e-3;
 /* MPI takes an int for a count. */
 enum { PIECE = 1 << 24 };
 
-static enum status reduce(const struct comm *c, int64_t *values, size_t count, MPI_Op op,
-                          struct error *err)
+static double patience_of(const struct train_team *t)
 {
-    for (size_t done = 0; done < count; done += PIECE) {
+    return t->settings->limits.deadline_s * PATIENCE_DEADLINES;
+}
+
+static enum status reduce(const struct train_team *t, int64_t *values, size_t count,
+                          MPI_Op op, struct error *err)
+{
+    enum status status = STATUS_OK;
+    const bool watched =
+        watchdog_arm_idle(t->watchdog, patience_of(t), "a reduction over the workers");
+    for (size_t done = 0; done < count && status == STATUS_OK; done += PIECE) {
         const size_t n = count - done < PIECE ? count - done : PIECE;
         if (MPI_Allreduce(MPI_IN_PLACE, values + done, count_cast(n), MPI_INT64_T, op,
-                          c->mpi) != MPI_SUCCESS)
-            return error_set(err, STATUS_STAGE_IO, "a reduction over the workers failed");
+                          t->workers.mpi) != MPI_SUCCESS)
+            status =
+                error_set(err, STATUS_STAGE_IO, "a reduction over the workers failed");
     }
-    return STATUS_OK;
+    if (watched)
+        watchdog_disarm(t->watchdog);
+    return status;
 }
 
 static enum status sum(int64_t *values, size_t count, void *context, struct error *err)
 {
-    const struct train_team *t = context;
-    return reduce(&t->workers, values, count, MPI_SUM, err);
+    return reduce(context, values, count, MPI_SUM, err);
 }
 
 static enum status most(int64_t *values, size_t count, void *context, struct error *err)
 {
-    const struct train_team *t = context;
-    return reduce(&t->workers, values, count, MPI_MAX, err);
+    return reduce(context, values, count, MPI_MAX, err);
 }
 
 static void share(void *data, size_t bytes, void *context)
@@ -90,6 +99,12 @@ static void say(struct train_team *t, int kind, void *payload, size_t bytes)
     t->told = clock_seconds();
 }
 
+void train_team_alive(struct train_team *t)
+{
+    if (clock_seconds() - t->told >= report_seconds)
+        say(t, SAYS_ALIVE, NULL, 0);
+}
+
 int train_team_wanted(void *context)
 {
     struct train_team *t = context;
@@ -106,8 +121,8 @@ void train_team_progress(void *context, const struct trainer_progress *p)
 {
     struct train_team *t = context;
     struct trainer_progress copy = *p;
-    watchdog_arm(t->watchdog, t->settings->limits.deadline_s * PATIENCE_DEADLINES,
-                 "training %s, epoch %lld, %s %lld", p->name, (long long)p->epoch + 1,
+    watchdog_arm(t->watchdog, patience_of(t), "training %s, epoch %lld, %s %lld", p->name,
+                 (long long)p->epoch + 1,
                  p->validating ? "validation after step" : "step",
                  (long long)p->step + !p->validating);
     if (t->world->rank == 0)
@@ -118,8 +133,8 @@ void train_team_progress(void *context, const struct trainer_progress *p)
         memcpy(payload, &copy, sizeof copy);
         snprintf(payload + sizeof copy, sizeof payload - sizeof copy, "%s", p->name);
         say(t, SAYS_TRAINING, payload, sizeof payload);
-    } else if (clock_seconds() - t->told >= report_seconds) {
-        say(t, SAYS_ALIVE, NULL, 0);
+    } else {
+        train_team_alive(t);
     }
 }
 
@@ -154,9 +169,8 @@ static void pass_on_stop(struct train_team *t)
 
 void train_team_wait(struct train_team *t)
 {
-    const double patience = t->settings->limits.deadline_s * PATIENCE_DEADLINES;
     int through = 0;
-    watchdog_arm(t->watchdog, patience, "waiting for the workers to train");
+    watchdog_arm(t->watchdog, patience_of(t), "waiting for the workers to train");
     while (through < t->world->size - 1) {
         struct message m;
         pass_on_stop(t);

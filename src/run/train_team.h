@@ -34,6 +34,10 @@ void train_team_release(struct train_team *t);
 /* Whether this rank computes. */
 bool train_team_works(const struct train_team *t);
 
+/* A worker's, often, where it works on something else than a network: the master hears
+ * that it lives. */
+void train_team_alive(struct train_team *t);
+
 /* A worker's: what is wanted (TRAINER_ bits), and where it stands. `context` is the
  * struct train_team. */
 int train_team_wanted(void *context);
