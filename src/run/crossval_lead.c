@@ -32,12 +32,6 @@ static double deadline_of(const struct crossval *c)
     return c->job->settings->limits.deadline_s;
 }
 
-static void arm(const struct crossval *c, const char *what, int rank)
-{
-    watchdog_arm(c->job->watchdog, deadline_of(c) * PATIENCE_DEADLINES,
-                 "cross-validation: %s rank %d", what, rank);
-}
-
 /* ---- a fold, on the ranks of its group ---- */
 
 static void send_line(struct crossval *c, const char *line)
@@ -89,7 +83,8 @@ static int run_fold(struct crossval *c, const struct comm *group, int fold)
 static void say(struct crossval *c, int kind, int part)
 {
     const struct message m = {.kind = kind, .part = part};
-    arm(c, "sending a message to", 0);
+    watchdog_arm(c->job->watchdog, deadline_of(c) * PATIENCE_DEADLINES,
+                 "cross-validation: sending a message to rank 0");
     message_send(c->job->comm, 0, &m);
     watchdog_disarm(c->job->watchdog);
 }
@@ -136,14 +131,20 @@ static enum status serve(struct crossval *c, struct error *err)
 
 /* ---- rank 0 ---- */
 
+/* Amid other work (a merge) that goes on being watched. */
 static void tell_ranks(const struct crossval *c, const struct crossval_group *g,
                        int count, const struct message *m)
 {
     for (int rank = g->first; rank < g->first + count; rank++) {
-        arm(c, "sending a message to", rank);
+        char what[80];
+        snprintf(what, sizeof what, "cross-validation: sending a message to rank %d",
+                 rank);
+        const bool watched = watchdog_arm_idle(c->job->watchdog,
+                                               deadline_of(c) * PATIENCE_DEADLINES, what);
         message_send(c->job->comm, rank, m);
+        if (watched)
+            watchdog_disarm(c->job->watchdog);
     }
-    watchdog_disarm(c->job->watchdog);
 }
 
 static void describe_running(const struct crossval *c, char *out, size_t bytes)
