@@ -1,9 +1,10 @@
 /*
  * The ranks of a job: who they are, where they run, and how they agree.
  *
- * No wait is for ever: what the ranks' common watchdog does not watch for a caller (their
- * start and end, an agreement) it watches for itself, and when the time passes the job
- * ends, naming the wait.
+ * With a patience (that of `pulmo run`) no wait is for ever: what the ranks' common
+ * watchdog does not watch for a caller (their start and end, an agreement) it watches for
+ * itself, and when the time passes the job ends, naming the wait. Without (`pulmo check`,
+ * `pulmo phantom`) ranks wait for each other as long as it takes.
  *
  * Local work ends in comm_agree before the next collective call, so that a failure of one
  * rank is the failure of all, with its message, and nobody waits for a rank that left.
