@@ -183,7 +183,7 @@ int command_check(int argc, char **argv)
         job_arguments_release(&arguments.job);
         return status_exit_code(status);
     }
-    if (comm_init(&comm, "auto", 0, &unstarted)) {
+    if (comm_init(&comm, "auto", 0, 0, &unstarted)) {
         log_error("%s", unstarted.message);
         return 1;
     }

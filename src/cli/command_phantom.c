@@ -173,7 +173,7 @@ int command_phantom(int argc, char **argv)
     struct error err;
     argp_err_exit_status = 2;
     argp_parse(&argp, argc, argv, 0, NULL, &arguments);
-    if (comm_init(&comm, "auto", 0, &err)) {
+    if (comm_init(&comm, "auto", 0, 0, &err)) {
         log_error("%s", err.message);
         return 1;
     }

@@ -85,7 +85,8 @@ int command_run(int argc, char **argv)
     const bool set = status == STATUS_OK;
     const double patience =
         set ? settings.limits.deadline_s * PATIENCE_DEADLINES : patience_unset;
-    if (comm_init(&comm, set ? settings.store.driver : "auto", patience, &unstarted)) {
+    if (comm_init(&comm, set ? settings.store.driver : "auto", patience,
+                  set ? settings.limits.start_s : patience_unset, &unstarted)) {
         log_error("%s", unstarted.message);
         return 1;
     }

@@ -48,11 +48,19 @@ static void expired(void *context, const char *description, double seconds)
     comm_abort(1);
 }
 
+static bool watch_start(const struct comm *c, const char *what)
+{
+    return watchdog_arm_idle(c->watchdog, c->start_patience, what);
+}
+
 enum status comm_init(struct comm *c, const char *io_driver, double patience,
-                      struct error *err)
+                      double start, struct error *err)
 {
     int provided;
-    *c = (struct comm){.mpi = MPI_COMM_NULL, .rank = -1, .patience = patience};
+    *c = (struct comm){.mpi = MPI_COMM_NULL,
+                       .rank = -1,
+                       .patience = patience,
+                       .start_patience = patience > start ? patience : start};
     if (gethostname(c->host, sizeof c->host))
         snprintf(c->host, sizeof c->host, "unknown");
     c->host[sizeof c->host - 1] = '\0';
@@ -62,7 +70,7 @@ enum status comm_init(struct comm *c, const char *io_driver, double patience,
         if (status != STATUS_OK)
             return status;
     }
-    const bool watched = comm_watch(c, "starting MPI with all ranks");
+    const bool watched = watch_start(c, "starting MPI with all ranks");
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return error_set(err, STATUS_JOB_FAILED, "MPI cannot be started");
     atomic_store(&started, true);
@@ -89,8 +97,8 @@ static void end_at_last(double seconds)
 void comm_finish(struct comm *c)
 {
     if (c->patience > 0)
-        end_at_last(c->patience);
-    const bool watched = comm_watch(c, "leaving MPI with all ranks");
+        end_at_last(c->start_patience);
+    const bool watched = watch_start(c, "leaving MPI with all ranks");
     atomic_store(&started, false);
     c->mpi = MPI_COMM_NULL;
     MPI_Finalize();

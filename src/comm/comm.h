@@ -31,6 +31,7 @@ struct comm {
     char host[COMM_HOST_BYTES];
     struct watchdog *watchdog; /* of the process; NULL: ranks wait as long as it takes */
     double patience;           /* seconds, where a caller says nothing else */
+    double start_patience;     /* to start and to leave MPI */
 };
 
 /* Whether a launcher started this process (mpirun, or srun with any PMI). Otherwise it is
@@ -39,12 +40,14 @@ bool comm_is_launched(void);
 
 /* Starts MPI; `io_driver` "auto", "romio" or "ompio" is chosen before it starts. Waiting
  * ranks yield their core. `patience`: how long ranks wait for each other, in seconds; 0:
- * as long as it takes, without a watchdog. Collective. */
+ * as long as it takes, without a watchdog. `start`: the least that they wait for all to
+ * start and to leave MPI, which takes its time on a busy machine, however short
+ * `patience` is. Collective. */
 enum status comm_init(struct comm *c, const char *io_driver, double patience,
-                      struct error *err);
+                      double start, struct error *err);
 
-/* Ends MPI, then the watchdog. The process has to end within `patience` from now: it is
- * killed then. Collective. */
+/* Ends MPI, then the watchdog. The process has to end within the time for leaving MPI: it
+ * is killed then. Collective. */
 void comm_finish(struct comm *c);
 
 /* The name of the MPI-IO driver and of the MPI library in use, for provenance. */

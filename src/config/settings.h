@@ -121,6 +121,7 @@ struct settings {
         double quarantine; /* a count, or a fraction below 1 */
         double memory_gb;  /* for the voxels a rank holds at once */
         double deadline_s;
+        double start_s; /* for starting and leaving MPI, at least */
     } limits;
     struct {
         char *isa;       /* "auto", "portable", "avx2", "avx512" */

@@ -246,6 +246,9 @@ const struct key keys[] = {
      .help = "for what a rank holds at once: voxels, or the batches of a training"},
     {"limits.deadline_s", KEY_NUMBER, 0, AT(limits.deadline_s), "600", RANGE(0.1, 1e7),
      .help = "longest wait for a file or another rank, in seconds"},
+    {"limits.start_s", KEY_NUMBER, 0, AT(limits.start_s), "60", RANGE(0, 1e7),
+     .help = "seconds that ranks wait at least for each other to start and to leave MPI, "
+             "where twice limits.deadline_s is shorter"},
 
     {"compute.isa", KEY_CHOICE, KEY_BINDS, AT(compute.isa), "auto",
      ONE_OF("auto", "portable", "avx2", "avx512"),

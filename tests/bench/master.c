@@ -156,7 +156,7 @@ int main(int argc, char **argv)
 {
     static struct answers answers;
     struct comm c;
-    ok(comm_init(&c, "auto", 60, &err));
+    ok(comm_init(&c, "auto", 60, 0, &err));
     if (argc < 2 || c.size < 2) {
         fprintf(stderr, "usage: mpirun -n RANKS %s FOLDER [SCANS [SECONDS]]\n", argv[0]);
         return 2;

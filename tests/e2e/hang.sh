@@ -52,7 +52,7 @@ run 2 unwritten "${tree[@]}"
 same_results whole unwritten
 
 promise "a rank that never comes to the start: the others end the job, naming the wait"
-here=("${plain[@]}" "${tree[@]}" --set output=unstarted --set limits.deadline_s=1)
+here=("${plain[@]}" "${tree[@]}" --set output=unstarted --set limits.deadline_s=0.1 --set limits.start_s=2)
 code=0
 timeout -k 5 $patience mpirun -n 2 "${here[@]}" : \
     -n 1 env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG=jobs/detect.cfg "${here[@]}" >unstarted.log 2>&1 || code=$?
@@ -61,7 +61,7 @@ expect_said unstarted 'starting MPI with all ranks has taken more than 2 s'
 [ -z "$(ranks_of unstarted)" ] || fail "ranks are left: $(ranks_of unstarted)"
 
 promise "a rank that stands still when all is done, on its way out: the job does not wait for it"
-start 3 leaving "${tree[@]}" --set limits.deadline_s=1
+start 3 leaving "${tree[@]}" --set limits.deadline_s=1 --set limits.start_s=0
 until [ -e leaving/DONE ] || ! kill -0 "$group" 2>/dev/null; do sleep 0.001; done
 stopped_rank=$(ranks_of leaving | sed -n 2p)
 [ -z "$stopped_rank" ] || kill -STOP "$stopped_rank" 2>/dev/null || true

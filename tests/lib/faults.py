@@ -19,7 +19,7 @@ import time
 
 from fault_jobs import Job, check, finish, tail
 
-DEADLINE, GRACE = 2.0, 10.0  # of a disturbed run, in seconds: limits.deadline_s, and beyond it
+DEADLINE, GRACE = 2.0, 10.0  # of a disturbed run, in seconds: the deadline of all its waits, and beyond it
 TRIES = 8  # the last at less than a hundredth of the first one's moment
 KINDS = ("kill a rank", "stop a rank", "stop for a while", "full disk", "file size limit", "hung read", "slow read",
          "kill mpirun")
@@ -138,7 +138,7 @@ class Disturbed:
 
     def __init__(self, fault, place, log):
         self.fault, self.place, self.log = fault, place, log
-        settings = [f"limits.deadline_s={DEADLINE}"]
+        settings = [f"limits.deadline_s={DEADLINE}", "limits.start_s=0"]
         command = fault.job.command(place, fault.ranks, settings, fault.environment(place))
         self.struck = self.ended = False
         with open(log, "w") as out:

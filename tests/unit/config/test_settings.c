@@ -575,7 +575,7 @@ static void numbers_are_printed_short_and_as_numbers(void **state)
     assert_int_equal(settings_print(&s, &text, &bytes, &err), STATUS_OK);
     assert_non_null(strstr(text,
                            "limits:\n{\n    quarantine = 0.1;\n    memory_gb = 120.0;\n"
-                           "    deadline_s = 1e+06;\n};\n"));
+                           "    deadline_s = 1e+06;\n    start_s = 60.0;\n};\n"));
     free(text);
     settings_release(&s);
 }
