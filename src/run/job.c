@@ -275,12 +275,11 @@ out:
 /* The end of a job that trains and does nothing after it. Collective. */
 static enum status finish_training(struct job *j, int *exit_code, struct error *err)
 {
-    enum status status;
     size_t quarantined = 0;
-    TRY(store_together(j, err));
+    enum status status = store_together(j, err); /* may fail on rank 0 alone */
     watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
                  "finishing the run");
-    if (job_is_master(j)) {
+    if (job_is_master(j) && status == STATUS_OK) {
         status = assembly_quarantine(&j->folder, j->ledger, err);
         ledger_quarantined(j->ledger, &quarantined);
         *exit_code = quarantined > 0 ? EXIT_QUARANTINED : 0;
