@@ -237,15 +237,28 @@ static void update_running(struct training *t, int64_t total)
     }
 }
 
+/* A thread's share of the samples, every other phase from its end: what the phase before
+ * has touched last is still near. */
+static void run_share(struct training *t, int phase,
+                      const struct training_sample *samples, int count, int64_t total)
+{
+    const int thread = omp_get_thread_num(), threads = omp_get_num_threads();
+    const int first = (int)((int64_t)count * thread / threads),
+              end = (int)((int64_t)count * (thread + 1) / threads);
+    for (int i = first; i < end; i++) {
+        const int sample = phase % 2 ? first + end - 1 - i : i;
+        training_run_phase(t, phase, sample, &samples[sample], total, thread);
+    }
+}
+
 static enum status run_phases(struct training *t, const struct training_sample *samples,
                               int count, int64_t total,
                               const struct training_reducer *reducer, struct error *err)
 {
     enum status status = STATUS_OK;
     for (int phase = 0; phase < t->phase_count; phase++) {
-#pragma omp parallel for num_threads(t->options.threads) schedule(static)
-        for (int i = 0; i < count; i++)
-            training_run_phase(t, phase, i, &samples[i], total, omp_get_thread_num());
+#pragma omp parallel num_threads(t->options.threads)
+        run_share(t, phase, samples, count, total);
         const struct op *sums = training_phase_sums(t, phase);
         if (sums)
             TRY(finish_phase(t, sums, count, total, reducer, err));

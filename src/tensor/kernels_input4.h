@@ -4,7 +4,8 @@
  * the coefficients of the product of (x - q) over all points q but p.
  *
  * Neighbouring tiles of a row share two of their six columns of voxels: y is transformed
- * once for each column, then x for each tile.
+ * once for each column, then x for each tile. Memory is asked for ahead, but not that of
+ * narrow vectors, whose maps are small.
  */
 
 /* One axis: 6 values. */
@@ -42,6 +43,13 @@ INLINE void INPUT_NAME(input4_vector)(const struct kernel_tiles t, const int c)
     INPUT_NAME(read_column_6)(t.stride_h, p, columns[0]);
     INPUT_NAME(read_column_6)(t.stride_h, p + t.stride_w, columns[1]);
     for (int64_t i = 0; i < t.count; i++) {
+        UNROLL(6)
+        for (int y = 0; y < 6 && INPUT_LANES == LANES; y++) {
+            UNROLL(4)
+            for (int x = 2; x < 6; x++)
+                __builtin_prefetch(p + y * t.stride_h +
+                                   (4 * AHEAD_INPUT + x) * t.stride_w);
+        }
         UNROLL(4)
         for (int x = 2; x < 6; x++)
             INPUT_NAME(read_column_6)(t.stride_h, p + x * t.stride_w, columns[x]);

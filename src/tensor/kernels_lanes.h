@@ -22,6 +22,10 @@ enum {
     SPARE = (REGISTERS - ACCUMULATORS) / 2,
 };
 
+/* How many tiles ahead of the one at work transforms of 4 x 4 tiles ask for memory: so
+ * many rows at once the processor does not foresee. (Measured: docs/performance.md.) */
+enum { AHEAD_INPUT = 6, AHEAD_OUTPUT = 3, AHEAD_QUADS = 2 };
+
 typedef float vector __attribute__((vector_size(LANES * 4)));
 typedef int32_t mask __attribute__((vector_size(LANES * 4)));
 typedef int64_t vector_of_pairs __attribute__((vector_size(LANES * 4)));

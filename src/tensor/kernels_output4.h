@@ -46,8 +46,10 @@ INLINE void output4_vector(const struct kernel_tiles t, const int c, const int s
             UNROLL(4)
             for (int y = 0; y < 4; y++) {
                 const vector sum = pairs ? add_pairs(sums[y]) : sums[y];
-                store_some(tile + y * t.stride_h + x * t.stride_w, finished(f, sum),
-                           stored);
+                float *to = tile + y * t.stride_h + x * t.stride_w;
+                if (!pairs)
+                    __builtin_prefetch(to + 4 * AHEAD_OUTPUT * t.stride_w, 1);
+                store_some(to, finished(f, sum), stored);
             }
         }
         from += t.tile_stride;

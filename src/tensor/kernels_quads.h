@@ -99,6 +99,23 @@ INLINE void quad_weights_axis(const vector *m, const int step, vector *out,
     out[2 * out_step] = m[5 * step] + (a * a * sum_a + b * b * sum_b);
 }
 
+/* Asks for the input of a tile further on in the row, and for that of the one below into
+ * the second cache. */
+INLINE void quad_ask(const struct kernel_tiles *t, const float *tile)
+{
+    const float *next = tile + QUAD * AHEAD_QUADS * t->stride_w,
+                *below = tile + QUAD_WIDE * t->stride_h;
+    UNROLL(4)
+    for (int x = 0; x < QUAD; x++) {
+        UNROLL(4)
+        for (int y = 0; y < QUAD; y++)
+            __builtin_prefetch(below + y * t->stride_h + x * t->stride_w, 0, 2);
+        UNROLL(6)
+        for (int y = 0; y < QUAD_WIDE; y++)
+            __builtin_prefetch(next + y * t->stride_h + (2 + x) * t->stride_w);
+    }
+}
+
 /* All six columns of a tile are transformed, though neighbours share two: kept from tile
  * to tile they would not stay in registers. */
 static void quad_input(const struct kernel_tiles *t)
@@ -108,12 +125,7 @@ static void quad_input(const struct kernel_tiles *t)
         float *out = t->transformed + c;
         for (int64_t i = 0; i < t->count; i++) {
             vector columns[QUAD_WIDE][QUAD_WIDE];
-            const float *below = p + QUAD_WIDE * t->stride_h;
-            UNROLL(4)
-            for (int x = 0; x < QUAD; x++)
-                UNROLL(4)
-            for (int y = 0; y < QUAD; y++)
-                __builtin_prefetch(below + x * t->stride_w + y * t->stride_h);
+            quad_ask(t, p);
             UNROLL(6)
             for (int x = 0; x < QUAD_WIDE; x++) {
                 vector column[QUAD_WIDE];
@@ -196,6 +208,8 @@ INLINE void quad_output_vector(const struct kernel_tiles *t, const int c,
             UNROLL(4)
             for (int y = 0; y < QUAD; y++) {
                 float *to = tile + x * t->stride_w + y * t->stride_h;
+                if (!pairs)
+                    __builtin_prefetch(to + QUAD * AHEAD_OUTPUT * t->stride_w, 1);
                 const vector out = finished(f, pairs ? add_pairs(column[y]) : column[y]);
                 if (whole)
                     store(to, out);
