@@ -13,7 +13,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { LANES = 8 };
+enum { LANES = 8, TURNED = 4 };
+
+typedef float quad __attribute__((vector_size(TURNED * 4)));
 
 static inline float *at(const struct view *v, int64_t z, int64_t y, int64_t x)
 {
@@ -305,18 +307,60 @@ void view_copy(const struct view *in, const struct view *out)
                        (size_t)in->channels * sizeof(float));
 }
 
+/* Four voxels of four planes, turned, so that each voxel's are stored at once. */
+static void turn_four(const float *const *from, const float factor[TURNED],
+                      const float offset[TURNED], float *to, int64_t step)
+{
+    quad p[TURNED];
+    for (int c = 0; c < TURNED; c++) {
+        memcpy(&p[c], from[c], sizeof p[c]);
+        p[c] = p[c] * factor[c] + offset[c];
+    }
+    const quad low_a = __builtin_shufflevector(p[0], p[1], 0, 4, 1, 5),
+               high_a = __builtin_shufflevector(p[0], p[1], 2, 6, 3, 7),
+               low_b = __builtin_shufflevector(p[2], p[3], 0, 4, 1, 5),
+               high_b = __builtin_shufflevector(p[2], p[3], 2, 6, 3, 7);
+    const quad voxels[TURNED] = {__builtin_shufflevector(low_a, low_b, 0, 1, 4, 5),
+                                 __builtin_shufflevector(low_a, low_b, 2, 3, 6, 7),
+                                 __builtin_shufflevector(high_a, high_b, 0, 1, 4, 5),
+                                 __builtin_shufflevector(high_a, high_b, 2, 3, 6, 7)};
+    for (int x = 0; x < TURNED; x++)
+        memcpy(to + x * step, &voxels[x], sizeof voxels[x]);
+}
+
+/* A row of `channels` planes, at most TURNED. */
+static void turn_row(const float *const *from, int channels, const float factor[TURNED],
+                     const float offset[TURNED], int64_t width, float *to, int64_t step)
+{
+    int64_t x = 0;
+    for (; x + TURNED <= width && channels == TURNED; x += TURNED) {
+        const float *const at_x[TURNED] = {from[0] + x, from[1] + x, from[2] + x,
+                                           from[3] + x};
+        turn_four(at_x, factor, offset, to + x * step, step);
+    }
+    for (; x < width; x++)
+        for (int c = 0; c < channels; c++)
+            to[x * step + c] = from[c][x] * factor[c] + offset[c];
+}
+
+/* Fours of channels may overlap: the same is stored twice then. */
 void view_from_planes(const float *const *planes, const float *scale, const float *shift,
                       const struct view *out)
 {
+    const int channels = out->channels, some = channels < TURNED ? channels : TURNED;
     for (int64_t z = 0; z < out->depth; z++)
         for (int64_t y = 0; y < out->height; y++)
-            for (int c = 0; c < out->channels; c++) {
-                const float *from = planes[c] + (z * out->height + y) * out->width;
-                float *to = at(out, z, y, 0) + c;
-                const float factor = scale ? scale[c] : 1.0f,
-                            offset = shift ? shift[c] : 0.0f;
-                for (int64_t x = 0; x < out->width; x++)
-                    to[x * out->stride_w] = from[x] * factor + offset;
+            for (int done = 0; done < channels; done += some) {
+                const int first = done + some <= channels ? done : channels - some;
+                const float *from[TURNED];
+                float factor[TURNED], offset[TURNED];
+                for (int c = 0; c < some; c++) {
+                    from[c] = planes[first + c] + (z * out->height + y) * out->width;
+                    factor[c] = scale ? scale[first + c] : 1.0f;
+                    offset[c] = shift ? shift[first + c] : 0.0f;
+                }
+                turn_row(from, some, factor, offset, out->width, at(out, z, y, 0) + first,
+                         out->stride_w);
             }
 }
 

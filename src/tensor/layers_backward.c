@@ -156,15 +156,21 @@ INLINE void spread_to_two(const float *g, float *restrict t, float *restrict u,
 INLINE void spread_halves(const struct pool_shape *s, const struct view *gradient,
                           const struct view *to, float factor, bool adds)
 {
-    enum { CHANNELS = 16 }; /* what compilers turn into vectors without a remainder */
+    enum {
+        CHANNELS = 16, /* what compilers turn into vectors without a remainder */
+        AHEAD = 1024,  /* floats after which memory is asked for */
+    };
     for (int64_t z = 0; z < to->depth; z++)
         for (int64_t y = 0; y < to->height; y++)
             for (int64_t x = 0; x < gradient->width; x++) {
                 const float *g = at(gradient, z / s->kernel[0], y / 2, x);
                 float *t = at(to, z, y, 2 * x), *u = t + to->stride_w;
                 int c = 0;
-                for (; c + CHANNELS <= to->channels; c += CHANNELS)
+                for (; c + CHANNELS <= to->channels; c += CHANNELS) {
+                    __builtin_prefetch(t + AHEAD + c, 1);
+                    __builtin_prefetch(u + AHEAD + c, 1);
                     spread_to_two(g + c, t + c, u + c, CHANNELS, factor, adds);
+                }
                 spread_to_two(g + c, t + c, u + c, to->channels - c, factor, adds);
             }
 }
@@ -298,11 +304,14 @@ void view_add(const struct view *from, const struct view *to)
 
 void view_from_dense(const float *dense, const struct view *to)
 {
-    for (int c = 0; c < to->channels; c++)
-        for (int64_t z = 0; z < to->depth; z++)
-            for (int64_t y = 0; y < to->height; y++) {
-                float *t = at(to, z, y, 0) + c;
-                for (int64_t x = 0; x < to->width; x++)
-                    t[x * to->stride_w] = *dense++;
-            }
+    enum { SOME = 8 };
+    const int64_t voxels = to->depth * to->height * to->width;
+    for (int first = 0; first < to->channels; first += SOME) {
+        const int rest = to->channels - first, some = rest < SOME ? rest : SOME;
+        const struct view part = view_channels(*to, first, some);
+        const float *planes[SOME];
+        for (int c = 0; c < some; c++)
+            planes[c] = dense + (first + c) * voxels;
+        view_from_planes(planes, NULL, NULL, &part);
+    }
 }

@@ -241,25 +241,36 @@ static void linear_is_a_product_with_a_bias(void **state)
 static void planes_go_in_and_out_in_pytorchs_order(void **state)
 {
     (void)state;
-    float planes[2][12], back[24], scale[2] = {2, 1}, shift[2] = {0, -1};
-    const float *pointers[2] = {planes[0], planes[1]};
-    const int64_t size[3] = {2, 2, 3};
-    for (int i = 0; i < 12; i++) {
-        planes[0][i] = (float)i;
-        planes[1][i] = (float)(100 + i);
+    enum { CHANNELS = 9, WIDTH = 11, VOXELS = 4 * WIDTH };
+    float planes[CHANNELS][VOXELS], back[CHANNELS * VOXELS], scale[CHANNELS],
+        shift[CHANNELS];
+    const float *pointers[CHANNELS];
+    for (int c = 0; c < CHANNELS; c++) {
+        pointers[c] = planes[c];
+        scale[c] = (float)(2 - c);
+        shift[c] = (float)(c % 3 - 1);
+        for (int i = 0; i < VOXELS; i++)
+            planes[c][i] = (float)(100 * c + i);
     }
-    struct pair p = pair_make(size, 2, 1, 1);
-    view_from_planes(pointers, NULL, NULL, &p.view[0]);
-    view_to_planes(&p.view[0], back);
-    for (int i = 0; i < 24; i++)
-        assert_true(back[i] == planes[i / 12][i % 12]);
-    view_copy(&p.view[0], &p.view[1]);
-    assert_pair_equal(&p, 0);
-    view_from_planes(pointers, scale, shift, &p.view[0]);
-    view_to_planes(&p.view[0], back);
-    for (int i = 0; i < 24; i++)
-        assert_true(back[i] == planes[i / 12][i % 12] * scale[i / 12] + shift[i / 12]);
-    pair_free(&p);
+    for (int channels = 1; channels <= CHANNELS; channels++)
+        for (int width = 1; width <= WIDTH; width++) {
+            const int64_t size[3] = {2, 2, width};
+            const int voxels = 4 * width;
+            struct pair p = pair_make(size, channels, 1, 1);
+            view_from_planes(pointers, NULL, NULL, &p.view[0]);
+            view_to_planes(&p.view[0], back);
+            for (int i = 0; i < channels * voxels; i++)
+                assert_true(back[i] == planes[i / voxels][i % voxels]);
+            view_copy(&p.view[0], &p.view[1]);
+            assert_pair_equal(&p, 0);
+            view_from_planes(pointers, scale, shift, &p.view[0]);
+            view_to_planes(&p.view[0], back);
+            for (int i = 0; i < channels * voxels; i++) {
+                const int c = i / voxels;
+                assert_true(back[i] == planes[c][i % voxels] * scale[c] + shift[c]);
+            }
+            pair_free(&p);
+        }
 }
 
 static void clearing_a_halo_leaves_the_voxels_alone(void **state)
