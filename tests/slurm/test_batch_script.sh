@@ -3,6 +3,7 @@
 # each time it ends with the bits of one that nothing happened to.
 . "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/slurm/cluster.sh"
 "$python" -c 'import h5py, numpy' 2>/dev/null || skip "$python has no h5py (Debian: python3-h5py)"
+[ -e "$PULMO_SHIM" ] || skip "no shim at $PULMO_SHIM"
 cluster_up 3
 cd "$work"
 
@@ -64,7 +65,27 @@ same_bits link
 plug c2
 wait_for 60 "c2 to return" idle_hosts 3
 
-promise "the signal that comes before the time limit: a checkpoint, queued again; ranks started by srun"
+promise "a time limit too short for the run: Slurm's signal before it, a checkpoint, queued again, done"
+cat >"$work/slowly" <<EOF
+#!/bin/sh
+LD_PRELOAD=$PULMO_SHIM SHIM_SLOW=$work/cache SHIM_WHILE=$work/slow exec $PULMO "\$@"
+EOF
+chmod +x "$work/slowly"
+touch "$work/slow" # reading takes so long that the minute is too short, until the limit has been met
+disturbed limited --time=1 --signal=B:USR1@30 --export=ALL,PULMO="$work/slowly"
+wait_for 90 "the signal" grep -q "asked to stop" "$job_id.out"
+rm "$work/slow"
+same_bits limited
+grep -q "start 2.1" "$job_id.out" || { cat "$job_id.out"; fail "it was not queued again"; }
+
+promise "an administrator's scontrol requeue: the next start goes on from the checkpoint"
+disturbed requeued
+wait_for 60 "a checkpoint" checkpointed requeued
+on c0 scontrol requeue "$job_id"
+same_bits requeued
+grep -q "start 2.1" "$job_id.out" && grep -q "goes on from" "$job_id.out" || { cat "$job_id.out"; fail "it was not resumed"; }
+
+promise "asked for a checkpoint by scancel, ranks started by srun: queued again"
 disturbed time --export=ALL,PULMO_LAUNCHER=srun
 wait_for 60 "a checkpoint" checkpointed time
 on c0 scancel --batch --signal=USR1 "$job_id"
