@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "export/label_volume.h"
 #include "run/record.h"
+#include "run/stored_mask.h"
 #include "run/stored_run.h"
 
 /* One scan under way. */
@@ -145,7 +146,7 @@ static enum status read_scan(struct exporting *x, const struct stored_scan *scan
     TRY(memory_new((size_t)g->size[1] * (size_t)g->size[2] * SLAB_SLICES, 1,
                    "a slab of mask", (void **)&x->slab, err));
     if (x->row.mask_bytes > 0)
-        TRY(run_reader_mask(x->run->store, &x->row, &x->mask, err));
+        TRY(stored_mask_read(x->run->store, &x->row, &x->mask, err));
 out:
     return status;
 }

@@ -6,6 +6,7 @@
 #include "inspect/why_internal.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
+#include "run/stored_mask.h"
 
 struct looking {
     const uint8_t *mask;
@@ -47,11 +48,12 @@ static enum status load(const struct why_sources *s, const struct geometry *g,
 {
     enum status status = STATUS_OK;
     size_t plane = (size_t)g->size[1] * (size_t)g->size[2], position = 0;
+    struct run_store_scan scan = s->scan;
     uint8_t *bytes = NULL;
-    TRY(run_reader_mask(s->run, &s->scan, &bytes, err));
+    TRY(stored_mask_read(s->run, &scan, &bytes, err));
     for (int64_t z = 0; z < g->size[0]; z += SLAB_SLICES) {
         int64_t count = g->size[0] - z < SLAB_SLICES ? g->size[0] - z : SLAB_SLICES;
-        TRY(mask_unpack(bytes, (size_t)s->scan.mask_bytes, &position,
+        TRY(mask_unpack(bytes, (size_t)scan.mask_bytes, &position,
                         mask + (size_t)z * plane, plane * (size_t)count, err));
     }
 out:

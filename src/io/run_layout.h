@@ -16,7 +16,7 @@
 #include "io/run_rows.h"
 
 enum {
-    RUN_FORMAT = 2
+    RUN_FORMAT = 3
 }; /* attribute "format" of the root: raised when readers must change */
 
 #define RUN_HEATMAPS "/results/heatmap"

@@ -18,6 +18,7 @@ struct run_reader {
     hid_t candidate_columns[RUN_CANDIDATE_COLUMNS];
     hid_t ensemble_columns[RUN_ENSEMBLE_COLUMNS];
     bool ensemble; /* has those */
+    int32_t format;
     hid_t mask;
     int64_t scans, candidates, mask_bytes; /* rows */
     char *seriesuids; /* [scans][seriesuid_bytes], each with its NUL */
@@ -149,17 +150,16 @@ static enum status column_open(const struct run_reader *r, const struct run_colu
     return STATUS_OK;
 }
 
-static enum status format_check(const struct run_reader *r, struct error *err)
+static enum status format_check(struct run_reader *r, struct error *err)
 {
-    int32_t format = 0;
     hid_t attribute = H5Aopen(r->file, "format", H5P_DEFAULT);
-    bool read = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_INT32, &format) >= 0;
+    bool read = attribute >= 0 && H5Aread(attribute, H5T_NATIVE_INT32, &r->format) >= 0;
     h5_close(attribute);
     if (!read)
         return error_set(err, STATUS_ITEM_FORMAT, "%s: not the store of a run", r->path);
-    if (format < 1 || format > RUN_FORMAT)
+    if (r->format < 1 || r->format > RUN_FORMAT)
         return error_set(err, STATUS_ITEM_FORMAT,
-                         "%s: format %d, this program reads 1 to %d", r->path, format,
+                         "%s: format %d, this program reads 1 to %d", r->path, r->format,
                          RUN_FORMAT);
     return STATUS_OK;
 }
@@ -253,6 +253,11 @@ void run_reader_close(struct run_reader *r)
     free(r->seriesuids);
     free(r->path);
     free(r);
+}
+
+int32_t run_reader_format(const struct run_reader *r)
+{
+    return r->format;
 }
 
 int64_t run_reader_scan_count(const struct run_reader *r)

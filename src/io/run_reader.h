@@ -20,6 +20,8 @@ struct run_reader;
 enum status run_reader_open(const char *path, struct run_reader **out, struct error *err);
 void run_reader_close(struct run_reader *r);
 
+/* 1 to RUN_FORMAT (run_layout.h). */
+int32_t run_reader_format(const struct run_reader *r);
 int64_t run_reader_scan_count(const struct run_reader *r);
 int64_t run_reader_candidate_count(const struct run_reader *r);
 /* Whether its candidates have disagreements: a stage had several models. */
@@ -34,7 +36,8 @@ enum status run_reader_scan(struct run_reader *r, int64_t i, struct run_store_sc
 /* Candidates of a scan (candidate_count of them), to be freed. */
 enum status run_reader_candidates(struct run_reader *r, const struct run_store_scan *scan,
                                   struct run_store_candidate **out, struct error *err);
-/* Mask bytes of a scan (mask_bytes of them), to be freed. */
+/* Mask bytes of a scan (mask_bytes of them), to be freed; run/stored_mask.h knows what
+ * they mean in every format. */
 enum status run_reader_mask(struct run_reader *r, const struct run_store_scan *scan,
                             uint8_t **out, struct error *err);
 /* Voxels [first, first + count) (z, y, x) of a stored heatmap, dense; STATUS_ITEM_IO when

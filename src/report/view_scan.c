@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "report/view_internal.h"
+#include "run/stored_mask.h"
 
 static void close_scan(struct viewer *v)
 {
@@ -86,7 +87,7 @@ static enum status open_parts(struct viewer *v, const struct stored_scan *scan,
     v->has_heatmap = run_reader_heatmap(v->run->store, scan->seriesuid, first, one,
                                         &value, &ignored) == STATUS_OK;
     if (!v->has_heatmap && v->row.mask_bytes > 0)
-        TRY(run_reader_mask(v->run->store, &v->row, &v->packed, err));
+        TRY(stored_mask_read(v->run->store, &v->row, &v->packed, err));
     TRY(memory_new((size_t)v->geometry.size[1] * (size_t)v->geometry.size[2],
                    sizeof *v->slice, "a slice", (void **)&v->slice, err));
 out:

@@ -211,10 +211,11 @@ static enum status describe(const struct detector *d, char *const contents[TRAIN
     if (stage_uses_blobs(d->settings))
         snprintf(blob, sizeof blob, "blob-numerics %d\n", BLOB_NUMERICS);
     if (asprintf(out,
-                 "instruction-set %s\nsegment-numerics %d\ngroup-numerics %d\n"
-                 "classify-numerics %d\ndiagnose-numerics %d\nsegment.weights %s\n"
-                 "classify.weights %s\nmalignancy.weights %s\ndataset.candidates %s\n%s",
-                 isa_name(d->plan.isa), SEGMENT_NUMERICS, GROUP_NUMERICS,
+                 "instruction-set %s\nslab-slices %d\nsegment-numerics %d\n"
+                 "group-numerics %d\nclassify-numerics %d\ndiagnose-numerics %d\n"
+                 "segment.weights %s\nclassify.weights %s\nmalignancy.weights %s\n"
+                 "dataset.candidates %s\n%s",
+                 isa_name(d->plan.isa), SLAB_SLICES, SEGMENT_NUMERICS, GROUP_NUMERICS,
                  CLASSIFY_NUMERICS, DIAGNOSE_NUMERICS, contents[TRAIN_SEGMENT],
                  contents[TRAIN_CLASSIFY], contents[TRAIN_MALIGNANCY], list, blob) < 0)
         return error_set(err, STATUS_STAGE_MEMORY,

@@ -6,6 +6,7 @@
 #include "ct/geometry.h"
 #include "run/record.h"
 #include "run/stage_setup.h"
+#include "run/stored_mask.h"
 
 struct search {
     struct stored_run *run;
@@ -71,7 +72,7 @@ static enum status crop_load(struct search *s, int64_t low, int64_t high, struct
     c->geometry.size[0] = (end < g->size[0] ? end : g->size[0]) - c->first;
     size_t voxels = plane * (size_t)c->geometry.size[0];
     if (!s->bytes)
-        TRY(run_reader_mask(s->run->store, &s->row, &s->bytes, err));
+        TRY(stored_mask_read(s->run->store, &s->row, &s->bytes, err));
     TRY(memory_new(voxels, 1, "mask", (void **)&c->mask, err));
     TRY(memory_new(voxels, 1, "eroded mask", (void **)&c->eroded, err));
     for (int64_t i = 0; i < from; i++)

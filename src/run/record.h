@@ -26,7 +26,7 @@ enum record_kind {
 };
 
 enum {
-    SLAB_SLICES = 8, /* the format of masks is made of these */
+    SLAB_SLICES = 4, /* the format of masks is made of these */
     BLOCK_SLICES =
         64, /* a task of segmentation in 3D: whole slabs. In 2D it is one slab */
     BATCH_CANDIDATES = 32 /* a task of classification */

@@ -125,18 +125,18 @@ class Run:
         return bool((((at - centre) / reach) ** 2 <= 1.0001).all(1).any()) if len(at) else False
 
     def slices(self, i, first, last):
-        """Slices of the mask: slabs of 8, see docs/formats.md."""
+        """Slices of the mask: slabs of 4, see docs/formats.md."""
         _, height, width = size = self.scans["size"][i]
         at, slabs = self.scans["mask_first"][i], []
-        for z in range(0, last + 1, 8):
+        for z in range(0, last + 1, 4):
             length = int.from_bytes(self.masks[at:at + 4].tobytes(), "little")
-            if z + 8 > first:
+            if z + 4 > first:
                 bits = np.unpackbits(np.frombuffer(zlib.decompress(self.masks[at + 4:at + 4 + length].tobytes()),
                                                    np.uint8), bitorder="little")
-                count = min(8, size[0] - z)
+                count = min(4, size[0] - z)
                 slabs.append(bits[:count * height * width].reshape(count, height, width))
             at += 4 + length
-        return np.concatenate(slabs)[first % 8:first % 8 + last - first + 1]
+        return np.concatenate(slabs)[first % 4:first % 4 + last - first + 1]
 
 
 # --- measures of voxels, kept ---

@@ -16,13 +16,36 @@ END
 run 2 run --set dataset.root=tree
 expect_done 0 run
 
-promise "a run.h5 of format 1, without scans/seen, is read as well; a later one than this program's is refused"
+promise "a run.h5 of format 1, without scans/seen and with masks in thicker slabs, is read as well; a later one is refused"
 cp -r run old
-change() { "$python" -c 'import h5py, sys; f = h5py.File("old/run.h5", "r+"); exec(sys.argv[1])' "$1"; }
-change 'del f["results/scans/seen"]; f.attrs.modify("format", 1)'
-"$PULMO" export old --markups --out old/out 2>log && [ "$(ls old/out/*.mrk.json | wc -l)" = 3 ] || fail "format 1: $(cat log; ls old/out)"
-change 'f.attrs.modify("format", 3)'
-! "$PULMO" export old --markups --out old/out 2>log && grep -q "format 3, this program reads 1 to 2" log || fail "$(cat log)"
+"$python" - old/run.h5 <<'END'
+import struct, sys, zlib
+import h5py, numpy as np
+
+with h5py.File(sys.argv[1], "r+") as f:
+    scans, masks = f["results/scans"], f["results/mask/bytes"][()].tobytes()
+    data = b""
+    for i, (depth, height, width) in enumerate(scans["size"]):
+        position, slabs = int(scans["mask_first"][i]), []
+        for z in range(0, depth, 4):
+            (length,) = struct.unpack_from("<I", masks, position)
+            bits = np.frombuffer(zlib.decompress(masks[position + 4:position + 4 + length]), np.uint8)
+            slabs.append(np.unpackbits(bits, bitorder="little")[:min(4, depth - z) * height * width])
+            position += 4 + length
+        mask = np.concatenate(slabs).reshape(depth, -1)
+        scans["mask_first"][i] = len(data)
+        for z in range(0, depth, 8):
+            packed = zlib.compress(np.packbits(mask[z:z + 8].ravel(), bitorder="little").tobytes())
+            data += struct.pack("<I", len(packed)) + packed
+        scans["mask_bytes"][i] = len(data) - scans["mask_first"][i]
+    del f["results/mask/bytes"], f["results/scans/seen"]
+    f["results/mask/bytes"] = np.frombuffer(data, np.uint8)
+    f.attrs.modify("format", 1)
+END
+for of in run old; do "$PULMO" export $of --markups --mhd --out $of.out 2>log || fail "$of: $(cat log)"; done
+[ "$(ls old.out/*.mrk.json | wc -l)" = 3 ] && diff -r run.out old.out || fail "another export of format 1"
+"$python" -c 'import h5py; h5py.File("old/run.h5", "r+").attrs.modify("format", 4)'
+! "$PULMO" export old --markups --out old/out 2>log && grep -q "format 4, this program reads 1 to 3" log || fail "$(cat log)"
 
 promise "points and label volumes of every scan, where the run says they are"
 "$PULMO" export run --markups --nifti --mhd --submission --threshold 0 --out out 2>/dev/null

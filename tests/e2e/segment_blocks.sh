@@ -49,10 +49,10 @@ with h5py.File(sys.argv[1]) as f:
         heatmap = results["heatmap"][uid][()]
         first, plane, slabs, position = scans["mask_first"][i], heatmap[0].size, [], 0
         data = results["mask/bytes"][first:first + scans["mask_bytes"][i]].tobytes()
-        for z in range(0, len(heatmap), 8):
+        for z in range(0, len(heatmap), 4):
             (length,) = struct.unpack_from("<I", data, position)
             bits = np.frombuffer(zlib.decompress(data[position + 4:position + 4 + length]), np.uint8)
-            slabs.append(np.unpackbits(bits, bitorder="little")[:min(8, len(heatmap) - z) * plane])
+            slabs.append(np.unpackbits(bits, bitorder="little")[:min(4, len(heatmap) - z) * plane])
             position += 4 + length
         assert position == len(data), uid
         assert np.array_equal(np.concatenate(slabs), (heatmap > np.float32(0.5)).ravel()), uid

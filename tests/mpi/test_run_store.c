@@ -17,7 +17,7 @@
 #include "io/run_store.h"
 
 enum { SCANS = 7, CANDIDATES_A_SCAN = 5, CANDIDATES = SCANS * CANDIDATES_A_SCAN };
-enum { DEPTH = 11, HEIGHT = 6, WIDTH = 5, SLAB = 8, MASK_LIMIT = 4096 };
+enum { DEPTH = 11, HEIGHT = 6, WIDTH = 5, SLAB = 4, MASK_LIMIT = 4096 };
 enum { SERIESUID_BYTES = 24, BLOCK = 3 };
 
 static char folder[256], file[320];
