@@ -30,7 +30,7 @@ command -v apt-get >/dev/null && install_packages
 build release
 [ "${1:-all}" = build ] && exit 0
 echo "== tests"
-ctest --test-dir build/release --output-on-failure -j "$cores"
+ctest --test-dir build/release --output-on-failure -j $((cores + 1)) # Slurm's wait most of the time
 [ "${1:-all}" = quick ] && exit 0
 build asan
 echo "== tests under AddressSanitizer and UBSan"
