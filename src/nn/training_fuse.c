@@ -86,6 +86,16 @@ bool planner_makes_again(const struct planner *b, int layer)
            b->t->rooms[value].whole == NONE;
 }
 
+bool planner_sums_norm(const struct planner *b, int layer)
+{
+    const struct layer *l = &b->network->layers[layer];
+    const enum conv_algorithm algorithm = b->t->options.algorithm;
+    return l->type == LAYER_CONV && l->inputs[0] == layer &&
+           algorithm != CONV_REFERENCE && algorithm != CONV_BLIS &&
+           b->t->layers[layer].peaks_room == NONE && planner_makes_again(b, layer) &&
+           b->t->layers[layer - 1].trained;
+}
+
 /* Whether anything but poolings reads a value before its last reader. */
 static bool is_read_by_others(const struct planner *b, int value)
 {

@@ -69,6 +69,9 @@ struct op {
     int bias_of; /* norms with relu: the convolution before, whose bias is summed too */
     bool bias_done; /* convolutions, backward: it is */
     bool adds;      /* mean pooling, backward: to what others have passed back */
+    bool normal;    /* norms made again: without weight and bias */
+    int sums_of; /* OP_NORM_SUMS, backward: the convolution that gives them, or NONE; then
+                  * gradient is that by its output */
     int phase;
 };
 
@@ -105,7 +108,11 @@ struct layer_state {
     struct pool_shape pool;
     int pool_layer, peaks_room; /* NONE: it is not */
     int norm_before; /* layer that OP_NORM_CONV passes back to with this one, or NONE */
-    int norm;        /* index, or NONE */
+    /* Norm whose sums going back come from this convolution's gradients
+     * (conv_norm_gradient.h), or NONE. */
+    int norm_summed;
+    float *packed;         /* the weights for these two, or NULL */
+    int norm;              /* index, or NONE */
     int64_t multiply_adds; /* forward, counted directly */
 };
 

@@ -103,41 +103,67 @@ static void run_peaks_backward(const struct place *p, const struct op *op,
         op->to == NONE ? NULL : &v->to, p->thread_memory + p->t->scratch_offset);
 }
 
+/* The sums of the norm in front of a convolution, whose gradient by the weights is that
+ * with normalised inputs yet, and becomes what it should be. */
+static void sum_norm_before(const struct place *p, int conv, int norm,
+                            const struct view *in, const struct view *gradient)
+{
+    const struct training *t = p->t;
+    const struct layer_state *s = &t->layers[conv];
+    const struct conv_norm n = {.weights = s->packed,
+                                .scale = values_of(t, norm, PARAMETER_WEIGHT),
+                                .shift = values_of(t, norm, PARAMETER_BIAS),
+                                .in = in,
+                                .gradient = gradient,
+                                .totals = slot_of(p, conv, PARAMETER_BIAS)};
+    conv_norm_gradient(&s->gradient, &n, slot_of(p, conv, PARAMETER_WEIGHT),
+                       p->norm_sums + t->norm_channels, p->norm_sums,
+                       p->thread_memory + t->scratch_offset);
+}
+
+/* The gradients by a norm's weight and bias are its sums. */
+static void set_norm_slots(const struct place *p, int layer)
+{
+    const struct norm *n = &p->t->norms[p->t->layers[layer].norm];
+    const double *sums = p->norm_sums, *products = sums + p->t->norm_channels;
+    float *weight = slot_of(p, layer, PARAMETER_WEIGHT),
+          *bias = slot_of(p, layer, PARAMETER_BIAS);
+    for (int c = 0; c < n->channels && weight; c++) {
+        weight[c] = (float)products[c];
+        bias[c] = (float)sums[c];
+    }
+}
+
 /* `to` holds the normalised input meanwhile. */
 static void run_norm_conv_backward(const struct place *p, const struct op *op,
                                    const struct views *v)
 {
     const struct training *t = p->t;
     const struct layer_state *s = &t->layers[op->layer];
-    const int layer = s->norm_before;
-    const struct norm *n = &t->norms[t->layers[layer].norm];
+    const struct norm *n = &t->norms[t->layers[s->norm_before].norm];
     float *bias = slot_of(p, op->layer, PARAMETER_BIAS);
     norm_lanes_forward(t->options.isa, n->inverse, n->normal_shift, &v->in, &v->to);
-    conv_norm_gradient(
-        &s->gradient, values_of(t, op->layer, PARAMETER_WEIGHT),
-        values_of(t, layer, PARAMETER_WEIGHT), values_of(t, layer, PARAMETER_BIAS),
-        &v->to, &v->gradient, slot_of(p, op->layer, PARAMETER_WEIGHT),
-        slot_of(p, layer, PARAMETER_WEIGHT), slot_of(p, layer, PARAMETER_BIAS),
-        p->thread_memory + t->scratch_offset);
+    conv_gradient_packed(&s->gradient, &v->to, &v->gradient,
+                         slot_of(p, op->layer, PARAMETER_WEIGHT),
+                         p->thread_memory + t->scratch_offset);
     if (bias && !op->bias_done)
-        conv_gradient_bias(p->t->options.isa, &v->gradient, bias);
+        conv_gradient_bias(t->options.isa, &v->gradient, bias);
+    sum_norm_before(p, op->layer, s->norm_before, &v->in, &v->gradient);
+    set_norm_slots(p, s->norm_before);
 }
 
-/* The gradients by weight and bias are the sums; what goes on to the input needs them of
- * the batch (training.c). */
+/* What goes on to the input needs the sums of the batch (training.c). */
 static void run_norm_sums_backward(const struct place *p, const struct op *op,
                                    const struct views *v)
 {
     const struct norm *n = &p->t->norms[p->t->layers[op->layer].norm];
-    double *sums = p->norm_sums, *products = p->norm_sums + p->t->norm_channels;
-    float *weight = slot_of(p, op->layer, PARAMETER_WEIGHT),
-          *bias = slot_of(p, op->layer, PARAMETER_BIAS);
-    norm_lanes_backward_sums(p->t->options.isa, &v->in, &v->gradient, n->mean, n->inverse,
-                             sums, products);
-    for (int c = 0; c < n->channels && weight; c++) {
-        weight[c] = (float)products[c];
-        bias[c] = (float)sums[c];
-    }
+    if (op->sums_of != NONE)
+        sum_norm_before(p, op->sums_of, op->layer, &v->in, &v->gradient);
+    else
+        norm_lanes_backward_sums(p->t->options.isa, &v->in, &v->gradient, n->mean,
+                                 n->inverse, p->norm_sums,
+                                 p->norm_sums + p->t->norm_channels);
+    set_norm_slots(p, op->layer);
 }
 
 /* With the ReLU before it, and the gradient by the bias before that. */
@@ -181,8 +207,11 @@ static void run_forward(const struct place *p, const struct op *op, const struct
                         p->norm_sums + t->norm_channels);
         break;
     case OP_NORM:
-        norm_lanes_forward(t->options.isa, t->norms[s->norm].scale,
-                           t->norms[s->norm].shift, &v->in, &v->out);
+        norm_lanes_forward(
+            t->options.isa,
+            op->normal ? t->norms[s->norm].inverse : t->norms[s->norm].scale,
+            op->normal ? t->norms[s->norm].normal_shift : t->norms[s->norm].shift, &v->in,
+            &v->out);
         break;
     case OP_RELU:
         relu_forward(&v->in, &v->out);

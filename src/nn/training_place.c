@@ -144,8 +144,10 @@ static size_t scratch_bytes(const struct training *t)
         if (s->transpose)
             most = larger(most, conv_transpose_scratch_bytes(s->transpose, large[0],
                                                              large[1], large[2]));
-        most = larger(most, conv_norm_gradient_scratch_bytes(&s->gradient, small[0],
-                                                             small[1], small[2]));
+        most = larger(most, conv_gradient_scratch_bytes(&s->gradient, small[0], small[1],
+                                                        small[2]));
+        if (s->packed)
+            most = larger(most, conv_norm_gradient_scratch_bytes(&s->gradient));
     }
     return most;
 }
@@ -165,8 +167,7 @@ static const struct conv_gradient *packing_of(const struct training *t, size_t s
     const struct layer_state *s = &t->layers[t->trained_layers[slot]];
     const enum layer_type type = t->network->layers[t->trained_layers[slot]].type;
     const bool packs = (type == LAYER_CONV || type == LAYER_CONV_TRANSPOSE) &&
-                       s->slots[PARAMETER_WEIGHT] == (int)slot && !s->peaks &&
-                       s->norm_before == NONE;
+                       s->slots[PARAMETER_WEIGHT] == (int)slot && !s->peaks;
     return packs ? &s->gradient : NULL;
 }
 

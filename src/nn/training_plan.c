@@ -174,7 +174,10 @@ static enum status add_norm_again(struct planner *b, struct op *op)
                                    .out = op->in,
                                    .gradient = NONE,
                                    .to = NONE,
-                                   .peaks = NONE});
+                                   .peaks = NONE,
+                                   .normal = planner_sums_norm(b, op->layer)});
+    if (planner_sums_norm(b, op->layer))
+        b->t->layers[op->layer].norm_summed = value - 1;
 out:
     return status;
 }
@@ -182,10 +185,16 @@ out:
 static enum status add_norm_backward(struct planner *b, struct op op)
 {
     enum status status;
-    const int value = op.in;
-    op.kind = OP_NORM_SUMS;
-    op.to = NONE;
-    TRY(add_op(b, op));
+    const int value = op.in, behind = op.layer + 1;
+    struct op sums = op;
+    sums.kind = OP_NORM_SUMS;
+    sums.to = sums.sums_of = NONE;
+    if (behind < b->network->layer_count &&
+        b->t->layers[behind].norm_summed == op.layer) {
+        sums.sums_of = behind;
+        sums.gradient = gradient_room(b->t, planner_stored_value(b, behind));
+    }
+    TRY(add_op(b, sums));
     op.kind = OP_NORM;
     if (b->t->wanted[value])
         status = add_backward_op(b, op, value);

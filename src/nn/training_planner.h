@@ -38,6 +38,10 @@ int planner_norm_before(const struct planner *b, int layer);
  * kept for each sample. */
 bool planner_makes_again(const struct planner *b, int layer);
 
+/* Whether what a norm receives is summed by the convolution behind it, which makes it
+ * again. The algorithms that others are held against sum over voxels. */
+bool planner_sums_norm(const struct planner *b, int layer);
+
 /* Lets values, and gradients by them, be parts of the concatenation that reads them. */
 void planner_find_parts(struct planner *b);
 

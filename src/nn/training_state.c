@@ -108,7 +108,7 @@ enum status training_make_state(struct training *t, struct error *err)
     for (size_t i = 0; i < layers; i++) {
         t->layers[i].norm = NONE;
         t->layers[i].pool_layer = t->layers[i].peaks_room = NONE;
-        t->layers[i].norm_before = NONE;
+        t->layers[i].norm_before = t->layers[i].norm_summed = NONE;
         for (int role = 0; role < PARAMETER_ROLES; role++)
             t->layers[i].tensors[role] = t->layers[i].slots[role] = NONE;
     }
@@ -140,6 +140,7 @@ void training_release_state(struct training *t)
         conv_free(t->layers[i].conv);
         conv_transpose_free(t->layers[i].transpose);
         conv_peaks_free(t->layers[i].peaks);
+        free(t->layers[i].packed);
     }
     free(t->norms);
     free(t->layers);
@@ -213,6 +214,9 @@ static enum status make_convs(struct training *t, int layer, struct error *err)
         TRY(conv_transpose_new(&transpose, served == CONV_WINOGRAD_4 ? served : wanted,
                                t->options.isa, weights_of(t, layer), &state->transpose,
                                err));
+    if (state->norm_before != NONE || state->norm_summed != NONE)
+        TRY(new_floats(conv_gradient_packed_floats(&state->gradient), &state->packed,
+                       err));
     state->multiply_adds = work;
     t->multiply_adds +=
         work * (1 + (back && state->norm_before == NONE) + (state->trained ? 1 : 0));
@@ -250,5 +254,8 @@ void training_set_weights(struct training *t)
             conv_transpose_set_weights(t->layers[i].transpose, weights_of(t, i));
         if (t->layers[i].peaks)
             conv_peaks_set_weights(t->layers[i].peaks, weights_of(t, i));
+        if (t->layers[i].packed)
+            conv_gradient_pack(&t->layers[i].gradient, weights_of(t, i),
+                               t->layers[i].packed);
     }
 }

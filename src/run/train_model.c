@@ -8,7 +8,7 @@
 #include "run/train_internal.h"
 
 /* Raised when the same settings may give other weights than the version before. */
-enum { TRAIN_NUMERICS = 7 };
+enum { TRAIN_NUMERICS = 8 };
 
 enum status train_stage_model(const struct settings *s, enum train_stage stage,
                               char **out, struct error *err)

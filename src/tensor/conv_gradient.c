@@ -87,6 +87,21 @@ static void unpack(const struct conv_gradient *g, const float *sums, float *weig
         }
 }
 
+void conv_gradient_pack(const struct conv_gradient *g, const float *weights,
+                        float *packed)
+{
+    const struct conv_shape *s = &g->shape;
+    const int taps = conv_taps(s);
+    memset(packed, 0, conv_gradient_packed_floats(g) * sizeof *packed);
+    for (int i = 0; i < s->in_channels; i++)
+        for (int o = 0; o < s->out_channels; o++) {
+            const float *from = weights + ((int64_t)o * s->in_channels + i) * taps;
+            const struct place p = place_of(g, o, i);
+            for (int k = 0; k < taps; k++)
+                packed[p.first + k * p.step] = from[k];
+        }
+}
+
 void conv_gradient_unpack(const struct conv_gradient *g, const int64_t *packed,
                           int64_t *weights)
 {

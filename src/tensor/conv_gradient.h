@@ -44,6 +44,10 @@ size_t conv_gradient_packed_floats(const struct conv_gradient *g);
 void conv_gradient_packed(const struct conv_gradient *g, const struct view *in,
                           const struct view *gradient, float *packed, void *scratch);
 
+/* [out][in][kd][kh][kw] in that order, and zeros where it has no weight. */
+void conv_gradient_pack(const struct conv_gradient *g, const float *weights,
+                        float *packed);
+
 /* From that order to [out][in][kd][kh][kw]. */
 void conv_gradient_unpack(const struct conv_gradient *g, const int64_t *packed,
                           int64_t *weights);

@@ -4,7 +4,8 @@
  * slices, which are small enough to stay in the cache while all taps pass over them.
  *
  * Kernels read whole vectors of the gradient. Channels that do not fill them are copied,
- * a group of slices at a time, to voxels padded with zeros.
+ * a group of slices at a time, to voxels padded with zeros; of a single tap, input and
+ * gradient change places instead where the input's fill them.
  */
 #include "tensor/conv_gradient_internal.h"
 #include "tensor/kernels.h"
@@ -106,9 +107,40 @@ static int lines_of(const struct conv_gradient *g, int64_t run, int columns)
     return three ? 3 : 1;
 }
 
+/* Whether input and gradient may change places, and vectors are filled that way alone. */
+static bool turns(const struct conv_gradient *g)
+{
+    const struct conv_shape *s = &g->shape;
+    bool plain = conv_taps(s) == 1 && s->in_channels <= VOXELS_A_GROUP &&
+                 s->in_channels % kernels_of(g->isa)->lanes == 0 &&
+                 s->out_channels != conv_gradient_columns(g);
+    for (int i = 0; i < 3; i++)
+        plain = plain && s->stride[i] == 1 && s->pad[i] == 0;
+    return plain;
+}
+
+static void add_turned(const struct conv_gradient *g, const struct view *in,
+                       const struct view *gradient, float *sums, float *copy)
+{
+    const int from = g->shape.in_channels, to = g->shape.out_channels,
+              columns = conv_gradient_columns(g);
+    struct conv_gradient turned = *g;
+    turned.shape.in_channels = to;
+    turned.shape.out_channels = from;
+    memset(copy, 0, (size_t)from * (size_t)to * sizeof *copy);
+    conv_gradient_direct(&turned, gradient, in, copy, NULL);
+    for (int i = 0; i < from; i++)
+        for (int o = 0; o < to; o++)
+            sums[i * columns + o] += copy[o * from + i];
+}
+
 void conv_gradient_direct(const struct conv_gradient *g, const struct view *in,
                           const struct view *gradient, float *sums, float *copy)
 {
+    if (turns(g)) {
+        add_turned(g, in, gradient, sums, copy);
+        return;
+    }
     const struct conv_shape *s = &g->shape;
     const int columns = conv_gradient_columns(g);
     const bool dense = in->stride_w == in->channels;

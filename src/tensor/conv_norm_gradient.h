@@ -1,6 +1,6 @@
 /*
- * What a convolution passes back to a norm in front of it whose own input needs nothing
- * (the norm of a network's input), without the gradient by what lies between them.
+ * What a convolution passes back to a norm in front of it that nothing else reads,
+ * without a look at the gradient by what lies between them.
  *
  * With n the normalised input and y = scale * n + shift what the convolution reads, zeros
  * around both, and d[o][i][k] = sum over voxels of gradient * n,
@@ -17,16 +17,20 @@
 
 #include "tensor/conv_gradient.h"
 
-/* Scratch for a gradient of this size, in bytes; 64-byte aligned. */
-size_t conv_norm_gradient_scratch_bytes(const struct conv_gradient *g, int64_t depth,
-                                        int64_t height, int64_t width);
+/* Scratch in bytes; 64-byte aligned. */
+size_t conv_norm_gradient_scratch_bytes(const struct conv_gradient *g);
 
-/* `normal`: n, with zeros in its halo, as conv_forward wants its input. `weights`, scale
- * and shift: those of the forward pass. Writes the three gradients; by_scale and by_shift
- * have in_channels values, or are NULL. */
-void conv_norm_gradient(const struct conv_gradient *g, const float *weights,
-                        const float *scale, const float *shift, const struct view *normal,
-                        const struct view *gradient, float *by_weights, float *by_scale,
-                        float *by_shift, void *scratch);
+/* What the forward pass had, and the gradient by its output. */
+struct conv_norm {
+    const float *weights; /* conv_gradient_pack */
+    const float *scale, *shift;
+    const struct view *in, *gradient; /* of `in` the size alone */
+    const float *totals; /* conv_gradient_bias of the gradient; NULL: not known */
+};
+
+/* `packed`: d as conv_gradient_packed makes it of n, becomes the gradient by weights.
+ * Writes in_channels values each of by_scale and by_shift. Not of the reference. */
+void conv_norm_gradient(const struct conv_gradient *g, const struct conv_norm *n,
+                        float *packed, double *by_scale, double *by_shift, void *scratch);
 
 #endif

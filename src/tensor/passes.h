@@ -30,8 +30,24 @@ struct kernel_norm {
 
 typedef void kernel_norm_function(const struct kernel_norm *norm);
 
+/* What a convolution's gradient by one input channel's weights gives a norm in front of
+ * it (conv_norm_gradient.h): for k < taps, o < count
+ *   sums[0] += weights * values, sums[1] += weights * boxes,
+ *   values = values * scale + boxes * shift
+ * of weights[k * stride + o], values[k * stride + o], boxes[k * count + o]. */
+struct kernel_fold {
+    int64_t taps, count, stride;
+    const float *weights, *boxes;
+    float *values;
+    float scale, shift;
+    double sums[2];
+};
+
+typedef void kernel_fold_function(struct kernel_fold *fold);
+
 struct passes {
     int lanes;
+    kernel_fold_function *norm_fold;
     /* Passes of a batch norm: sums of x; of x and x^2; of g and g * (x - constants[0]) *
      * constants[1]; to = x * constants[0] + constants[1]; to = (g - constants[1] - (x -
      * constants[0]) * constants[2]) * constants[3], [1] 0 where x is not

@@ -100,13 +100,14 @@ static struct fixture fixture_new(uint64_t number, int most_channels, int most_s
     struct random r = random_stream(7, RANDOM_NOISE, number, 0);
     struct fixture f;
     struct conv_shape *s = &f.shape;
-    const bool flat = draw(&r, 0, 1), usual = draw(&r, 0, 2);
+    const bool flat = draw(&r, 0, 1), single = number % 16 == 7,
+               usual = draw(&r, 0, 2) && !single;
     int64_t size[3], out[3];
     int halo[3];
     for (int i = 0; i < 3; i++) {
         const bool none = flat && i == 0;
-        s->kernel[i] = none ? 1 : usual ? 3 : draw(&r, 1, 4);
-        s->stride[i] = none || usual ? 1 : draw(&r, 1, 3);
+        s->kernel[i] = none || single ? 1 : usual ? 3 : draw(&r, 1, 4);
+        s->stride[i] = none || single || usual ? 1 : draw(&r, 1, 3);
         s->pad[i] = none ? 0 : usual ? 1 : draw(&r, 0, s->kernel[i] - 1);
         size[i] = s->kernel[i] + draw(&r, 0, i == 2 ? 3 * most_size : most_size);
         if (none)
@@ -117,6 +118,8 @@ static struct fixture fixture_new(uint64_t number, int most_channels, int most_s
     const int in_plane = halo[1] > halo[2] ? halo[1] : halo[2];
     s->in_channels = draw_channels(&r, most_channels);
     s->out_channels = draw_channels(&r, most_channels);
+    if (single && most_channels >= 32) /* channels of the input fill vectors alone */
+        s->in_channels = 16 * draw(&r, 1, 2);
     const int wider = draw(&r, 0, 2) ? 0 : draw(&r, 1, 9);
     f.in =
         tensor_new(&r, size, s->in_channels, s->in_channels + wider, halo[0], in_plane);
@@ -406,25 +409,49 @@ static void a_norm_in_front_receives_the_sums_over_voxels(void **state)
         for (int isa = ISA_PORTABLE; isa <= (int)isa_best(); isa++) {
             const struct conv_gradient by =
                 conv_gradient_make(s, CONV_AUTO, (enum isa)isa);
-            const size_t bytes =
-                conv_norm_gradient_scratch_bytes(&by, g->depth, g->height, g->width);
-            float *weights = draw_floats(&r, f.weight_count), found[2][64];
+            const size_t floats = conv_gradient_packed_floats(&by),
+                         sums = conv_gradient_scratch_bytes(&by, g->depth, g->height,
+                                                            g->width),
+                         boxes = conv_norm_gradient_scratch_bytes(&by),
+                         bytes = sums > boxes ? sums : boxes;
+            float *weights = draw_floats(&r, f.weight_count),
+                  *packed = draw_floats(&r, floats), *factors = draw_floats(&r, floats),
+                  totals[64];
+            double found[2][64];
+            int64_t *from = calloc(floats, sizeof *from),
+                    *to = calloc(f.weight_count, sizeof *to);
             void *scratch;
+            assert_true(from && to);
             ok(memory_new(bytes, 1, "scratch", &scratch, &err));
             memset(scratch, 0xff, bytes);
-            conv_norm_gradient(&by, f.weights, scale, shift, in, g, weights, found[0],
-                               found[1], scratch);
+            conv_gradient_packed(&by, in, g, packed, scratch);
+            conv_gradient_pack(&by, f.weights, factors);
+            conv_gradient_bias((enum isa)isa, g, totals);
+            memset(scratch, 0xff, bytes);
+            const struct conv_norm norm = {factors, scale, shift,
+                                           in,      g,     number % 2 ? totals : NULL};
+            conv_norm_gradient(&by, &norm, packed, found[0], found[1], scratch);
+            /* Positions, unpacked, say where the sums lie. */
+            for (size_t i = 0; i < floats; i++)
+                from[i] = (int64_t)i;
+            conv_gradient_unpack(&by, from, to);
+            for (size_t i = 0; i < f.weight_count; i++)
+                weights[i] = packed[to[i]];
             for (size_t i = 0; i < f.weight_count; i++)
                 assert_true(fabs((double)weights[i] - (double)expected[i]) <
                             8e-6 * (1 + sqrt(voxels)));
             for (size_t c = 0; c < channels; c++) {
-                assert_true(fabs((double)found[0][c] - by_scale[c]) <
+                assert_true(fabs(found[0][c] - by_scale[c]) <
                             8e-6 * (1 + sqrt(voxels * terms)));
-                assert_true(fabs((double)found[1][c] - by_shift[c]) <
+                assert_true(fabs(found[1][c] - by_shift[c]) <
                             8e-6 * (1 + sqrt(voxels * terms)));
             }
             free(scratch);
             free(weights);
+            free(packed);
+            free(factors);
+            free(from);
+            free(to);
         }
         free(expected);
         free(scale);
