@@ -150,6 +150,7 @@ void detector_free(struct detector *d)
         return;
     scan_reader_free(d->reader);
     cache_close(d->cache);
+    stretch_release(&d->ahead.slices);
     segmenter_free(d->segmenter);
     block_segmenter_free(d->block_segmenter);
     classifier_free(d->classifier);
@@ -211,11 +212,10 @@ static enum status describe(const struct detector *d, char *const contents[TRAIN
     if (stage_uses_blobs(d->settings))
         snprintf(blob, sizeof blob, "blob-numerics %d\n", BLOB_NUMERICS);
     if (asprintf(out,
-                 "instruction-set %s\nslab-slices %d\nsegment-numerics %d\n"
-                 "group-numerics %d\nclassify-numerics %d\ndiagnose-numerics %d\n"
-                 "segment.weights %s\nclassify.weights %s\nmalignancy.weights %s\n"
-                 "dataset.candidates %s\n%s",
-                 isa_name(d->plan.isa), SLAB_SLICES, SEGMENT_NUMERICS, GROUP_NUMERICS,
+                 "instruction-set %s\nsegment-numerics %d\ngroup-numerics %d\n"
+                 "classify-numerics %d\ndiagnose-numerics %d\nsegment.weights %s\n"
+                 "classify.weights %s\nmalignancy.weights %s\ndataset.candidates %s\n%s",
+                 isa_name(d->plan.isa), SEGMENT_NUMERICS, GROUP_NUMERICS,
                  CLASSIFY_NUMERICS, DIAGNOSE_NUMERICS, contents[TRAIN_SEGMENT],
                  contents[TRAIN_CLASSIFY], contents[TRAIN_MALIGNANCY], list, blob) < 0)
         return error_set(err, STATUS_STAGE_MEMORY,

@@ -17,6 +17,22 @@
 #include "stage/classify.h"
 #include "stage/segment_blocks.h"
 
+/* Slices that were segmented: of one task, or of several at once. */
+struct stretch {
+    int64_t first, count;
+    size_t plane; /* voxels of a slice */
+    uint8_t *mask;
+    float *heatmap; /* NULL: not kept */
+};
+void stretch_release(struct stretch *s);
+
+/* Slabs of slices that were done together, since one has too few slices for all threads:
+ * a worker goes through a scan in order. */
+struct slabs_ahead {
+    int64_t scan, part; /* what was asked for last */
+    struct stretch slices;
+};
+
 struct detector {
     const struct settings *settings;
     struct model_plan_options plan;
@@ -34,6 +50,7 @@ struct detector {
     struct segmenter *segmenter; /* 2D, for slices of segmenter_size[1], [2] */
     struct block_segmenter *block_segmenter; /* 3D, for volumes of segmenter_size */
     int64_t segmenter_size[3];
+    struct slabs_ahead ahead;
     int64_t segmenter_scan; /* of the dataset: what block_segmenter did last */
     double timings[TIMING_COUNT];
 };

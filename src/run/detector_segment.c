@@ -11,23 +11,16 @@
 
 /* ---- what comes of it ---- */
 
-/* The slices of a task. */
-struct stretch {
-    int64_t first, count;
-    size_t plane; /* voxels of a slice */
-    uint8_t *mask;
-    float *heatmap; /* NULL: not kept */
-};
-
-static enum status stretch_init(const struct detector *d, const struct order *o,
+/* Of `parts` tasks from `part` on. */
+static enum status stretch_init(const struct detector *d, int64_t part, int64_t parts,
                                 struct stretch *s, struct error *err)
 {
     enum status status;
     const struct geometry *g = scan_reader_geometry(d->reader);
     const int64_t most = detector_segment_slices(d);
-    *s = (struct stretch){.first = o->task.part * most,
+    *s = (struct stretch){.first = part * most,
                           .plane = (size_t)g->size[1] * (size_t)g->size[2]};
-    s->count = detector_clamp(g->size[0] - s->first, 0, most);
+    s->count = detector_clamp(g->size[0] - s->first, 0, most * parts);
     TRY(memory_new(s->plane * (size_t)s->count, 1, "mask", (void **)&s->mask, err));
     if (d->settings->store.heatmaps)
         TRY(memory_new(s->plane * (size_t)s->count, sizeof *s->heatmap, "heatmap",
@@ -36,10 +29,11 @@ out:
     return status;
 }
 
-static void stretch_release(struct stretch *s)
+void stretch_release(struct stretch *s)
 {
     free(s->mask);
     free(s->heatmap);
+    *s = (struct stretch){.count = 0};
 }
 
 static enum status write_heatmap(const struct detector *d, const struct order *o,
@@ -67,15 +61,15 @@ static enum status append(void **all, size_t *bytes, size_t *room, const void *m
     return status;
 }
 
-/* The slabs, one after the other. */
+/* The slabs of slices [begin, end) of the stretch, one after the other. */
 static enum status stretch_pack(const struct detector *d, const struct order *o,
-                                const struct stretch *s, void **payload, size_t *bytes,
-                                struct error *err)
+                                const struct stretch *s, int64_t begin, int64_t end,
+                                void **payload, size_t *bytes, struct error *err)
 {
     enum status status = STATUS_OK;
     size_t room = 0;
-    for (int64_t z = 0; z < s->count; z += SLAB_SLICES) {
-        const int64_t count = detector_clamp(s->count - z, 0, SLAB_SLICES);
+    for (int64_t z = begin; z < end; z += SLAB_SLICES) {
+        const int64_t count = detector_clamp(end - z, 0, SLAB_SLICES);
         const size_t from = (size_t)z * s->plane, voxels = (size_t)count * s->plane;
         void *packed = NULL;
         size_t packed_bytes;
@@ -99,17 +93,14 @@ static bool has_block_segmenter(const struct detector *d, const struct geometry 
            memcmp(d->segmenter_size, g->size, sizeof d->segmenter_size) == 0;
 }
 
-/* Before anything is allocated for slices of this size. */
-static enum status check_size(const struct detector *d, const struct order *o,
-                              struct error *err)
+/* Before anything is allocated for blocks of this size. */
+static enum status check_blocks(const struct detector *d, const struct order *o,
+                                struct error *err)
 {
     enum status status;
     const struct geometry *g = scan_reader_geometry(d->reader);
     struct block_segmenter_needs needs;
     const struct stage_models *m = &d->segment_models;
-    if (model_dimensions(m->items[0]) == 2)
-        return detector_check_memory(
-            d, o->path, g, SLAB_SLICES + model_input_channels(m->items[0]) - 1, err);
     if (has_block_segmenter(d, g))
         return STATUS_OK;
     TRY(block_segmenter_measure(m->items, m->count, g->size, BLOCK_SLICES, &d->plan,
@@ -118,6 +109,15 @@ static enum status check_size(const struct detector *d, const struct order *o,
     TRY(detector_check_memory(d, o->path, g, needs.bytes / slice, err));
 out:
     return status;
+}
+
+/* The same for `parts` slabs of slices at once. */
+static enum status check_slices(const struct detector *d, const struct order *o,
+                                int64_t parts, struct error *err)
+{
+    const int channels = model_input_channels(d->segment_models.items[0]);
+    return detector_check_memory(d, o->path, scan_reader_geometry(d->reader),
+                                 parts * SLAB_SLICES + channels - 1, err);
 }
 
 /* ---- slices ---- */
@@ -170,6 +170,70 @@ out:
     return status;
 }
 
+enum { AHEAD_MOST = 32 };
+
+/* How many slabs keep all threads at work but for a seventh of the time, as far as memory
+ * allows. */
+static int64_t slabs_at_once(const struct detector *d, const struct order *o)
+{
+    const int64_t threads = d->threads;
+    int64_t n = 1;
+    while (n < AHEAD_MOST) {
+        const int64_t slices = n * SLAB_SLICES;
+        const int64_t rounds = (slices + threads - 1) / threads;
+        if (7 * slices >= 6 * rounds * threads)
+            break;
+        n++;
+    }
+    struct error ignored;
+    while (n > 1 && check_slices(d, o, n, &ignored) != STATUS_OK)
+        n--;
+    return n;
+}
+
+/* Segments the slab that is asked for and those that will probably follow: after it, or
+ * before it where a worker helps from a scan's end. */
+static enum status do_slabs(struct detector *d, const struct order *o, struct error *err)
+{
+    enum status status;
+    struct slabs_ahead *a = &d->ahead;
+    const int64_t depth = scan_reader_geometry(d->reader)->size[0];
+    const int64_t last = (depth - 1) / SLAB_SLICES, part = o->task.part;
+    const bool falls = part == last || (a->scan == o->task.scan && part == a->part - 1);
+    stretch_release(&a->slices);
+    TRY(check_slices(d, o, 1, err));
+    const int64_t most = slabs_at_once(d, o);
+    const int64_t first = falls ? detector_clamp(part - most + 1, 0, part) : part;
+    const int64_t parts = falls ? part - first + 1 : most;
+    TRY(stretch_init(d, first, parts, &a->slices, err));
+    TRY(do_slices(d, &a->slices, err));
+    return STATUS_OK;
+out:
+    stretch_release(&a->slices);
+    return status;
+}
+
+static enum status segment_slices(struct detector *d, const struct order *o,
+                                  void **payload, size_t *bytes, struct error *err)
+{
+    enum status status;
+    struct slabs_ahead *a = &d->ahead;
+    const struct stretch *s = &a->slices;
+    const int64_t first = o->task.part * SLAB_SLICES;
+    if (a->scan != o->task.scan || first < s->first || first >= s->first + s->count)
+        TRY(do_slabs(d, o, err));
+    a->scan = o->task.scan;
+    a->part = o->task.part;
+    const int64_t begin = first - s->first;
+    const double start = clock_seconds();
+    status =
+        stretch_pack(d, o, s, begin, detector_clamp(s->count, 0, begin + SLAB_SLICES),
+                     payload, bytes, err);
+    d->timings[TIMING_SEGMENT] += clock_seconds() - start;
+out:
+    return status;
+}
+
 /* ---- blocks ---- */
 
 /* The segmenter for the volume, with nothing of another one in it. */
@@ -213,19 +277,26 @@ out:
     return status;
 }
 
-enum status detector_segment(struct detector *d, const struct order *o, void **payload,
-                             size_t *bytes, struct error *err)
+static enum status segment_blocks(struct detector *d, const struct order *o,
+                                  void **payload, size_t *bytes, struct error *err)
 {
     enum status status;
     struct stretch s = {.count = 0};
-    TRY(check_size(d, o, err));
-    TRY(stretch_init(d, o, &s, err));
-    TRY(model_dimensions(d->segment_models.items[0]) == 2 ? do_slices(d, &s, err)
-                                                          : do_blocks(d, o, &s, err));
+    TRY(check_blocks(d, o, err));
+    TRY(stretch_init(d, o->task.part, 1, &s, err));
+    TRY(do_blocks(d, o, &s, err));
     const double start = clock_seconds();
-    status = stretch_pack(d, o, &s, payload, bytes, err);
+    status = stretch_pack(d, o, &s, 0, s.count, payload, bytes, err);
     d->timings[TIMING_SEGMENT] += clock_seconds() - start;
 out:
     stretch_release(&s);
     return status;
+}
+
+enum status detector_segment(struct detector *d, const struct order *o, void **payload,
+                             size_t *bytes, struct error *err)
+{
+    return model_dimensions(d->segment_models.items[0]) == 2
+               ? segment_slices(d, o, payload, bytes, err)
+               : segment_blocks(d, o, payload, bytes, err);
 }

@@ -3,6 +3,7 @@
  * a scan at a time; heatmaps stay where they are.
  */
 #include "run/crossval_internal.h"
+#include "run/stored_mask.h"
 
 #include <jansson.h>
 
@@ -150,6 +151,29 @@ static int by_seriesuid(const void *a, const void *b)
                   ((const struct found *)b)->seriesuid);
 }
 
+/* Each scan of a fold's subset is tested by that fold: a fold may be of a time when the
+ * tree had fewer scans, or its patients were not known or others. */
+static enum status hold_against_dataset(const struct merge *m, const struct found *found,
+                                        size_t count, struct error *err)
+{
+    const struct dataset *d = &m->c->job->dataset;
+    for (size_t i = 0; i < d->count; i++) {
+        const struct found wanted = {.seriesuid = d->scans[i].seriesuid};
+        const int fold = d->scans[i].subset;
+        if (!m->c->job->asked->crossval.folds[fold])
+            continue;
+        const struct found *f =
+            bsearch(&wanted, found, count, sizeof *found, by_seriesuid);
+        if (!f || f->fold != fold)
+            return error_set(err, STATUS_JOB_FAILED,
+                             "scan %s is in subset %d, but fold %d was run without it: "
+                             "take its folder %s/folds/%d away to run it again",
+                             wanted.seriesuid, fold, fold, m->c->job->asked->output,
+                             fold);
+    }
+    return STATUS_OK;
+}
+
 static enum status find_scans(const struct merge *m, struct found *found,
                               struct error *err)
 {
@@ -168,6 +192,7 @@ static enum status find_scans(const struct merge *m, struct found *found,
         if (!strcmp(found[i - 1].seriesuid, found[i].seriesuid))
             TRY(error_set(err, STATUS_JOB_FAILED, "scan %s is tested by folds %d and %d",
                           found[i].seriesuid, found[i - 1].fold, found[i].fold));
+    TRY(hold_against_dataset(m, found, n, err));
 out:
     return status;
 }
@@ -212,7 +237,9 @@ static enum status measure(const struct merge *m, struct run_store_extent *out,
     for (size_t i = 0; i < m->scans.count; i++) {
         struct run_store_scan row;
         const int64_t bytes = (int64_t)strlen(m->scans.seriesuids[i]) + 1;
-        TRY(run_reader_scan(store_of(m, m->scans.folds[i]), m->scans.rows[i], &row, err));
+        struct run_reader *from = store_of(m, m->scans.folds[i]);
+        TRY(run_reader_scan(from, m->scans.rows[i], &row, err));
+        TRY(stored_mask_measure(from, &row, err));
         out->candidates += row.candidate_count;
         out->mask_bytes += row.mask_bytes;
         if (bytes > out->seriesuid_bytes)
@@ -233,7 +260,7 @@ static enum status move_scan(struct merge *m, size_t i, struct run_store_extent 
     uint8_t *mask = NULL;
     TRY(run_reader_scan(from, m->scans.rows[i], &row, err));
     TRY(run_reader_candidates(from, &row, &candidates, err));
-    TRY(run_reader_mask(from, &row, &mask, err));
+    TRY(stored_mask_read(from, &row, &mask, err));
     for (int64_t k = 0; k < row.candidate_count; k++)
         candidates[k].scan = (int64_t)i;
     row.candidate_first = at->candidates;

@@ -52,6 +52,11 @@ out:
     return status;
 }
 
+static bool is_thick(const struct run_reader *r, const struct run_store_scan *scan)
+{
+    return run_reader_format(r) < FORMAT_OF_THIN_SLABS && scan->mask_bytes > 0;
+}
+
 enum status stored_mask_read(struct run_reader *r, struct run_store_scan *scan,
                              uint8_t **out, struct error *err)
 {
@@ -60,7 +65,7 @@ enum status stored_mask_read(struct run_reader *r, struct run_store_scan *scan,
     size_t bytes;
     *out = NULL;
     TRY(run_reader_mask(r, scan, &stored, err));
-    if (run_reader_format(r) < FORMAT_OF_THIN_SLABS && scan->mask_bytes > 0) {
+    if (is_thick(r, scan)) {
         TRY(repack(scan, stored, &thin, &bytes, err));
         scan->mask_bytes = (int64_t)bytes;
         *out = thin;
@@ -72,5 +77,17 @@ enum status stored_mask_read(struct run_reader *r, struct run_store_scan *scan,
 out:
     free(stored);
     free(thin);
+    return status;
+}
+
+enum status stored_mask_measure(struct run_reader *r, struct run_store_scan *scan,
+                                struct error *err)
+{
+    uint8_t *mask;
+    if (!is_thick(r, scan))
+        return STATUS_OK;
+    enum status status = stored_mask_read(r, scan, &mask, err);
+    if (status == STATUS_OK)
+        free(mask);
     return status;
 }

@@ -15,4 +15,8 @@
 enum status stored_mask_read(struct run_reader *r, struct run_store_scan *scan,
                              uint8_t **out, struct error *err);
 
+/* Sets scan->mask_bytes alone. Errors: the same. */
+enum status stored_mask_measure(struct run_reader *r, struct run_store_scan *scan,
+                                struct error *err);
+
 #endif

@@ -16,8 +16,9 @@
 #include "base/status.h"
 #include "nn/model.h"
 
-/* Raised only when results may change: part of the key of every stored result. */
-enum { SEGMENT_NUMERICS = 2 };
+/* Raised only when results may change, or the format of masks does (run/record.h): part
+ * of the key of every stored result. */
+enum { SEGMENT_NUMERICS = 3 };
 
 struct segment_options {
     struct model_plan_options plan;

@@ -108,6 +108,13 @@ for seriesuid in $pair; do
     grep -q "^$seriesuid,.*,unseen$" moved/candidates.csv || fail "$seriesuid is not tested by fold 0"
 done
 
+promise "a fold that was run without a scan of its subset is not merged"
+mkdir other && cp -r array/folds other/
+run 2 other --set 'stages=["score"]' --set "dataset.patients=$work/patients.csv"
+expect_code 1 other
+expect_said other "scan .* is in subset 0, but fold 0 was run without it: take its folder .*folds/0 away"
+[ ! -e other/run.h5 ] || fail "it was merged"
+
 promise "train.fold is refused by a job that does not train, and the message says what to write"
 run 0 nothing --set train.fold=1 --set 'stages=["detect"]'
 expect_code 2 nothing

@@ -9,16 +9,18 @@ tree=(--set "dataset.root=$work/tree")
 mkdir "$work/runs"
 cd "$work/runs"
 
-promise "1, 2, 3, 4 and 6 ranks and two threads: the same bytes (tree of 9 scans, subset3 is empty, with heatmaps)"
+promise "1, 2, 3, 4 and 6 ranks, two threads, and more than a slab has slices: the same bytes (tree of 9 scans, subset3 is empty, with heatmaps)"
 for ranks in 1 2 3 4 6; do
     run $ranks ranks$ranks "${tree[@]}" --set store.heatmaps=true
     expect_done 0 ranks$ranks
     same_results ranks1 ranks$ranks
     cmp <(grep -v '^output' ranks1/job.cfg) <(grep -v '^output' ranks$ranks/job.cfg) || fail "job.cfg differs"
 done
-run 2 threads2 "${tree[@]}" --set store.heatmaps=true --set compute.threads=2
-expect_done 0 threads2
-same_results ranks1 threads2
+for threads in 2 7; do
+    run 3 threads$threads "${tree[@]}" --set store.heatmaps=true --set compute.threads=$threads
+    expect_done 0 threads$threads
+    same_results ranks1 threads$threads
+done
 [ "$(wc -l <ranks1/diagnosis.csv)" -eq 10 ] || fail "diagnosis.csv has no row a scan"
 echo "  $(($(wc -l <ranks1/candidates.csv) - 1)) candidates in all"
 

@@ -115,8 +115,8 @@ def mask_of(results, i):
     first = scans["mask_first"][i]
     data = results["mask/bytes"][first : first + scans["mask_bytes"][i]].tobytes()
     slabs, at = [], 0
-    for z in range(0, depth, 8):
-        slices = min(8, depth - z)
+    for z in range(0, depth, 4):
+        slices = min(4, depth - z)
         (length,) = struct.unpack_from("<I", data, at)
         bits = np.unpackbits(np.frombuffer(zlib.decompress(data[at + 4 : at + 4 + length]), "u1"), bitorder="little")
         slabs.append(bits[: slices * height * width].reshape(slices, height, width))
