@@ -157,8 +157,8 @@ void progress_show(struct progress *p, struct schedule_counts c, const char *sta
 
 /* ---- training ---- */
 
-static void write_training(struct progress *p, const struct trainer_progress *t,
-                           const char *line, double share, double left)
+static void write_training(struct progress *p, const char *stage, const char *line,
+                           double share, double left)
 {
     json_t *root = json_pack(
         "{s:s, s:s, s:f, s:f, s:s, s:i, s:i, s:I}", "state", "train", "training", line,
@@ -166,7 +166,7 @@ static void write_training(struct progress *p, const struct trainer_progress *t,
         (int)getpid(), "ranks", p->ranks, "updated_unix", (json_int_t)time(NULL));
     if (!root)
         return;
-    json_object_set_new(root, "stage", json_string(t->name));
+    json_object_set_new(root, "stage", json_string(stage));
     if (left >= 0)
         json_object_set_new(root, "remaining_s", json_real(left));
     write_json(p, root);
@@ -200,8 +200,22 @@ void progress_train(struct progress *p, const struct trainer_progress *t, bool n
     say(p, now, shown);
     if (now || time_now - p->written >= write_seconds) {
         p->written = time_now;
-        write_training(p, t, line, all ? (double)step / (double)all : 1, left);
+        write_training(p, t->name, line, all ? (double)step / (double)all : 1, left);
     }
+}
+
+void progress_masks(struct progress *p, int64_t done, int64_t all)
+{
+    const double time_now = clock_seconds();
+    char line[100], shown[128];
+    snprintf(line, sizeof line, "preparing masks, %lld of %lld scans", (long long)done,
+             (long long)all);
+    snprintf(shown, sizeof shown, "train %s", line);
+    say(p, false, shown);
+    if (time_now - p->written < write_seconds)
+        return;
+    p->written = time_now;
+    write_training(p, "segment", line, all ? (double)done / (double)all : 1, -1);
 }
 
 /* ---- cross-validation ---- */

@@ -40,6 +40,9 @@ void progress_show(struct progress *p, struct schedule_counts c, const char *sta
 /* The same while a network is trained; `state` is "train". */
 void progress_train(struct progress *p, const struct trainer_progress *t, bool now);
 
+/* The same while masks to train on are prepared: `done` of `all` scans were looked at. */
+void progress_masks(struct progress *p, int64_t done, int64_t all);
+
 /* The last word: "done", "failed", "checkpointed", with the exit code. */
 void progress_end(struct progress *p, struct schedule_counts c, const char *state,
                   int exit_code, const char *message);

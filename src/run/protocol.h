@@ -34,6 +34,7 @@ enum message_kind {
     SAYS_ASSEMBLE,
     SAYS_QUIT,
     SAYS_TRAINING, /* payload: struct trainer_progress and the name of the stage */
+    SAYS_MASKS,    /* payload: scans looked at, all scans (int64 x 2) */
     SAYS_TRAINED,
 };
 

@@ -237,12 +237,14 @@ enum { WORDS = 3 }; /* of a key: whether there is one, and its halves */
 struct masks {
     struct cache *cache;
     int64_t next, end; /* scans */
+    int64_t done;      /* of all: by all when they last met, and by this one since */
     int64_t *words;    /* of all scans */
 };
 
 static enum status prepare_next(struct train_work *w, struct masks *m, struct error *err)
 {
     const int64_t i = m->next++;
+    m->done++;
     const struct train_scan *scan = &w->scans.items[i];
     struct hash128 key;
     if (!scan->cached || scan->role == SCAN_TESTS || !scan->mask_path[0])
@@ -268,10 +270,10 @@ static enum status prepare_some(struct train_work *w, struct masks *m, struct er
     enum status status = STATUS_OK;
     const double begun = clock_seconds(),
                  most = w->job.settings->limits.deadline_s / PINGS_PER_DEADLINE;
-    train_team_alive(&w->team);
+    train_team_masks(&w->team, m->done, (int64_t)w->scans.count);
     while (m->next < m->end && status == STATUS_OK && clock_seconds() - begun < most) {
         status = prepare_next(w, m, err);
-        train_team_alive(&w->team);
+        train_team_masks(&w->team, m->done, (int64_t)w->scans.count);
     }
     return status;
 }
@@ -290,6 +292,7 @@ static enum status prepare_shares(struct train_work *w, struct masks *m,
         left = m->end - m->next;
         TRY(t->agree(status, t->context, err));
         TRY(t->reducer.sum(&left, 1, t->reducer.context, err));
+        m->done = (int64_t)w->scans.count - left;
     } while (left > 0);
     status = t->reducer.sum(m->words, w->scans.count * WORDS, t->reducer.context, err);
 out:

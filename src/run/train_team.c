@@ -99,10 +99,26 @@ static void say(struct train_team *t, int kind, void *payload, size_t bytes)
     t->told = clock_seconds();
 }
 
-void train_team_alive(struct train_team *t)
+static bool is_time(const struct train_team *t)
 {
-    if (clock_seconds() - t->told >= report_seconds)
+    return clock_seconds() - t->told >= report_seconds;
+}
+
+/* Where no rank leads alone, rank 0 may still have to be heard of: a fold's, by the rank
+ * that hands out the folds. It is, by what it shows. */
+void train_team_masks(struct train_team *t, int64_t done, int64_t all)
+{
+    int64_t counts[] = {done, all};
+    const bool watched = watchdog_arm_idle(t->watchdog, patience_of(t),
+                                           "telling how many masks there are");
+    if (t->world->rank == 0)
+        progress_masks(t->progress, done, all);
+    else if (is_time(t) && t->team.rank == 0)
+        say(t, SAYS_MASKS, counts, sizeof counts);
+    else if (is_time(t))
         say(t, SAYS_ALIVE, NULL, 0);
+    if (watched)
+        watchdog_disarm(t->watchdog);
 }
 
 int train_team_wanted(void *context)
@@ -127,14 +143,14 @@ void train_team_progress(void *context, const struct trainer_progress *p)
                  (long long)p->step + !p->validating);
     if (t->world->rank == 0)
         progress_train(t->progress, p, false);
-    else if (t->team.rank == 0 && clock_seconds() - t->told >= report_seconds) {
+    else if (is_time(t) && t->team.rank == 0) {
         copy.name = NULL; /* sent behind it */
         char payload[sizeof copy + 32];
         memcpy(payload, &copy, sizeof copy);
         snprintf(payload + sizeof copy, sizeof payload - sizeof copy, "%s", p->name);
         say(t, SAYS_TRAINING, payload, sizeof payload);
-    } else {
-        train_team_alive(t);
+    } else if (is_time(t)) {
+        say(t, SAYS_ALIVE, NULL, 0);
     }
 }
 
@@ -148,8 +164,12 @@ void train_team_through(struct train_team *t)
 static void hear(struct train_team *t, const struct message *m, int *through)
 {
     struct trainer_progress p;
+    int64_t counts[2];
     if (m->kind == SAYS_TRAINED) {
         ++*through;
+    } else if (m->kind == SAYS_MASKS && m->bytes == sizeof counts) {
+        memcpy(counts, m->payload, sizeof counts);
+        progress_masks(t->progress, counts[0], counts[1]);
     } else if (m->kind == SAYS_TRAINING && m->bytes > sizeof p) {
         memcpy(&p, m->payload, sizeof p);
         p.name = (const char *)m->payload + sizeof p;

@@ -34,9 +34,9 @@ void train_team_release(struct train_team *t);
 /* Whether this rank computes. */
 bool train_team_works(const struct train_team *t);
 
-/* A worker's, often, where it works on something else than a network: the master hears
- * that it lives. */
-void train_team_alive(struct train_team *t);
+/* A worker's, between the masks that it prepares: whoever waits for it hears that it
+ * lives, and from the first one how many of all scans were looked at. */
+void train_team_masks(struct train_team *t, int64_t done, int64_t all);
 
 /* A worker's: what is wanted (TRAINER_ bits), and where it stands. `context` is the
  * struct train_team. */

@@ -148,6 +148,21 @@ run 2 stopped
 expect_code 0 stopped
 same stopped
 
+promise "a fold that prepares masks is heard of however long that takes, and hears that it is to stop"
+make_data tree more --scans 14 --size 24 64 64
+mkdir labels && cp -r more/subset* labels/ # of anything: nothing is trained on them
+export LD_PRELOAD=$PULMO_SHIM SHIM_SLOW=$work/labels/
+start 2 masks --set "dataset.root=$work/more" --set 'train.stages=["segment","classify"]' --set segment.network=unet2d --set train.labels=mask \
+    --set "dataset.masks=$work/labels" --set "cache.dir=$work/more.cache" --set limits.deadline_s=2
+unset LD_PRELOAD SHIM_SLOW
+at_masks() { grep -q "preparing masks, .* of 14 scans" masks/folds/0/status.json 2>/dev/null; }
+until at_masks || ! kill -0 "$group"; do sleep 0.05; done
+sleep 9 # when rank 0 has not heard of a fold for 8 s, it ends the job
+at_masks || fail "$(cat masks/folds/0/status.json masks.log)"
+kill -USR1 "$group"
+finish
+expect_code 75 masks
+
 promise "pulmo check says how it will be done, and what it would be refused for"
 "$PULMO" check "${job[@]:2}" --set "output=$work/checked" >check.txt || fail "$(cat check.txt)"
 grep -q "^crossval  *3 folds: 0 (. scans) 1 (. scans) 2 (. scans)" check.txt || fail "$(cat check.txt)"
