@@ -231,6 +231,10 @@ static enum status open_cache(const struct train_work *w, struct cache **out,
     return cache_open(&o, out, err);
 }
 
+/* The longest that a worker begins masks before it meets the others, one of whom may have
+ * heard that all are to stop: less than the 30 s that Slurm leaves (KillWait). */
+static const double most_seconds = 20;
+
 enum { WORDS = 3 }; /* of a key: whether there is one, and its halves */
 
 /* A worker's share of the masks. */
@@ -264,14 +268,17 @@ static enum status prepare_next(struct train_work *w, struct masks *m, struct er
     return status;
 }
 
-/* For a part of a deadline, and what the last mask takes beyond it. */
+/* For a part of a deadline, and what the last mask takes beyond it; no further once it
+ * hears that it is to stop. */
 static enum status prepare_some(struct train_work *w, struct masks *m, struct error *err)
 {
     enum status status = STATUS_OK;
     const double begun = clock_seconds(),
-                 most = w->job.settings->limits.deadline_s / PINGS_PER_DEADLINE;
+                 part = w->job.settings->limits.deadline_s / PINGS_PER_DEADLINE,
+                 most = part < most_seconds ? part : most_seconds;
     train_team_masks(&w->team, m->done, (int64_t)w->scans.count);
-    while (m->next < m->end && status == STATUS_OK && clock_seconds() - begun < most) {
+    while (m->next < m->end && status == STATUS_OK && !train_team_wanted(&w->team) &&
+           clock_seconds() - begun < most) {
         status = prepare_next(w, m, err);
         train_team_masks(&w->team, m->done, (int64_t)w->scans.count);
     }
@@ -279,21 +286,26 @@ static enum status prepare_some(struct train_work *w, struct masks *m, struct er
 }
 
 /* Workers meet between the masks: one whose share is done, or who has none, waits for a
- * mask of another at a time, not for all of them. */
+ * mask of another at a time, not for all of them. What one of them has heard stops all;
+ * masks that are prepared are found in the cache by the next start. */
 static enum status prepare_shares(struct train_work *w, struct masks *m,
                                   struct error *err)
 {
     enum status status;
     const struct team *t = &w->team.team;
-    int64_t left;
+    enum { LEFT, STOPPING, SUMS };
+    int64_t sums[SUMS];
     team_share_of(t, (int64_t)w->scans.count, &m->next, &m->end);
     do {
         status = prepare_some(w, m, err);
-        left = m->end - m->next;
+        sums[LEFT] = m->end - m->next;
+        sums[STOPPING] = train_team_wanted(&w->team) != 0;
         TRY(t->agree(status, t->context, err));
-        TRY(t->reducer.sum(&left, 1, t->reducer.context, err));
-        m->done = (int64_t)w->scans.count - left;
-    } while (left > 0);
+        TRY(t->reducer.sum(sums, SUMS, t->reducer.context, err));
+        m->done = (int64_t)w->scans.count - sums[LEFT];
+        if (sums[STOPPING] > 0)
+            return error_set(err, STATUS_JOB_INTERRUPTED, "stopped on request");
+    } while (sums[LEFT] > 0);
     status = t->reducer.sum(m->words, w->scans.count * WORDS, t->reducer.context, err);
 out:
     return status;

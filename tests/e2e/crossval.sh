@@ -162,6 +162,7 @@ at_masks || fail "$(cat masks/folds/0/status.json masks.log)"
 kill -USR1 "$group"
 finish
 expect_code 75 masks
+! grep -q "segment-fold0" masks.log || fail "it went on to train: $(cat masks.log)"
 
 promise "pulmo check says how it will be done, and what it would be refused for"
 "$PULMO" check "${job[@]:2}" --set "output=$work/checked" >check.txt || fail "$(cat check.txt)"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Asked to stop, a job keeps what is done, ends with 75, and the same command completes it to the same
-# bytes: USR1 to mpirun, USR1 to one worker alone, TERM and INT to a job of a single process.
+# bytes: USR1 to mpirun, USR1 to one worker alone, TERM and INT to a job of a single process; a training, too,
+# that is still preparing masks.
 . "${PULMO_SOURCE:-$(dirname "$0")/../..}/tests/lib/launch.sh"
 . "$PULMO_SOURCE/tests/lib/detect.sh"
 
@@ -48,3 +49,22 @@ for name in USR1 TERM INT; do
     kill -$name "$group"
     stopped alone$name 2
 done
+
+promise "USR1 to one worker alone, while masks to train on are prepared"
+cp -r "$work/tree" "$work/labels" # of anything
+job=("$PULMO" run "$PULMO_SOURCE/jobs/train.cfg" --set "cache.dir=$work/cache" --set compute.threads=1 --set segment.network=unet2d
+    --set train.epoch_samples=4 --set train.batch=4 --set train.epochs=1 --set 'train.stages=["segment"]' --set train.labels=mask
+    --set "dataset.masks=$work/labels" --set limits.deadline_s=8)
+export LD_PRELOAD=$PULMO_SHIM SHIM_SLOW=$work/labels/ SHIM_WHILE=$work/slow
+touch "$work/slow"
+start 3 masks "${tree[@]}"
+until grep -q '"preparing masks, .* of 14 scans"' masks/status.json 2>/dev/null || ! kill -0 "$group"; do sleep 0.05; done
+kill -USR1 "$(ranks_of masks | sed -n 3p)"
+finish
+expect_code 75 masks
+expect_not_done masks
+! grep -q "nodules (" masks.log || fail "it went on to train: $(cat masks.log)"
+rm "$work/slow"
+run 2 masks "${tree[@]}"
+expect_done 0 masks
+[ -e masks/models/segment.h5 ] || fail "nothing was trained: $(ls masks)"
