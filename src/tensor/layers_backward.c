@@ -8,7 +8,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-enum { LANES = 4 };
+enum { LANES = 4, QUAD = 4 };
+
+typedef float quad __attribute__((vector_size(QUAD * 4)));
 
 #define INLINE static inline __attribute__((always_inline))
 
@@ -141,11 +143,32 @@ void max_pool_backward(const struct pool_shape *s, const struct view *in,
     max_windows(s, in, out, gradient, to, false);
 }
 
-/* One window's gradient to two voxels. */
-INLINE void spread_to_two(const float *g, float *restrict t, float *restrict u,
-                          int channels, float factor, bool adds)
+INLINE void spread_quad(quad part, float *to, bool adds)
 {
-    for (int c = 0; c < channels; c++) {
+    quad sum;
+    memcpy(&sum, to, sizeof sum);
+    sum = adds ? sum + part : part;
+    memcpy(to, &sum, sizeof sum);
+}
+
+/* One window's gradient to two voxels; vectors by hand, since compilers make none. */
+INLINE void spread_to_two(const float *g, float *t, float *u, int channels, float factor,
+                          bool adds)
+{
+    enum { AHEAD = 1024 }; /* floats after which memory is asked for */
+    int c = 0;
+    for (; c + QUAD <= channels; c += QUAD) {
+        quad part;
+        memcpy(&part, g + c, sizeof part);
+        part *= factor;
+        if (c % (4 * QUAD) == 0) {
+            __builtin_prefetch(t + AHEAD + c, 1);
+            __builtin_prefetch(u + AHEAD + c, 1);
+        }
+        spread_quad(part, t + c, adds);
+        spread_quad(part, u + c, adds);
+    }
+    for (; c < channels; c++) {
         const float part = g[c] * factor;
         t[c] = adds ? t[c] + part : part;
         u[c] = adds ? u[c] + part : part;
@@ -156,22 +179,12 @@ INLINE void spread_to_two(const float *g, float *restrict t, float *restrict u,
 INLINE void spread_halves(const struct pool_shape *s, const struct view *gradient,
                           const struct view *to, float factor, bool adds)
 {
-    enum {
-        CHANNELS = 16, /* what compilers turn into vectors without a remainder */
-        AHEAD = 1024,  /* floats after which memory is asked for */
-    };
     for (int64_t z = 0; z < to->depth; z++)
         for (int64_t y = 0; y < to->height; y++)
             for (int64_t x = 0; x < gradient->width; x++) {
-                const float *g = at(gradient, z / s->kernel[0], y / 2, x);
-                float *t = at(to, z, y, 2 * x), *u = t + to->stride_w;
-                int c = 0;
-                for (; c + CHANNELS <= to->channels; c += CHANNELS) {
-                    __builtin_prefetch(t + AHEAD + c, 1);
-                    __builtin_prefetch(u + AHEAD + c, 1);
-                    spread_to_two(g + c, t + c, u + c, CHANNELS, factor, adds);
-                }
-                spread_to_two(g + c, t + c, u + c, to->channels - c, factor, adds);
+                float *t = at(to, z, y, 2 * x);
+                spread_to_two(at(gradient, z / s->kernel[0], y / 2, x), t,
+                              t + to->stride_w, to->channels, factor, adds);
             }
 }
 
