@@ -140,6 +140,49 @@ INLINE void accumulate_slices(vector *acc, const int voxels, const int vectors,
     } while (++z < k->slices);
 }
 
+/* low += in * low_weights and high += in * high_weights, one vector a voxel: what is
+ * broadcast serves two sums, since one vector a voxel waits for loads. In the order of
+ * accumulate and accumulate_pairs, so with the same bits. */
+INLINE void accumulate_both(vector *low, vector *high, const int voxels, const bool pairs,
+                            const struct kernel_rows *k, const float *in,
+                            const float *low_weights, const float *high_weights)
+{
+    enum { AT_ONCE = SPARE / 2 };
+    const int floats = pairs ? 2 : 1;
+    const int64_t run = k->run;
+    int64_t i = 0;
+    for (; i + AT_ONCE * floats <= run; i += AT_ONCE * floats) {
+        const float *p = in + i;
+        vector w[2 * AT_ONCE];
+        UNROLL(4)
+        for (int u = 0; u < AT_ONCE; u++) {
+            w[2 * u] = load(low_weights + u * LANES);
+            w[2 * u + 1] = load(high_weights + u * LANES);
+        }
+        UNROLL(12)
+        for (int r = 0; r < voxels; r++, p += k->in_step) {
+            UNROLL(4)
+            for (int u = 0; u < AT_ONCE; u++) {
+                const vector v =
+                    pairs ? broadcast_pair(p + u * floats) : broadcast(p + u * floats);
+                low[r] += v * w[2 * u];
+                high[r] += v * w[2 * u + 1];
+            }
+        }
+        low_weights += AT_ONCE * LANES;
+        high_weights += AT_ONCE * LANES;
+    }
+    if (i == run)
+        return;
+    if (pairs) {
+        accumulate_pairs(low, voxels, in + i, k->in_step, run - i, low_weights, 0);
+        accumulate_pairs(high, voxels, in + i, k->in_step, run - i, high_weights, 0);
+    } else {
+        accumulate(low, voxels, 1, in + i, k->in_step, run - i, low_weights);
+        accumulate(high, voxels, 1, in + i, k->in_step, run - i, high_weights);
+    }
+}
+
 /* Stores one span of finished outputs. */
 INLINE void store_finished(const vector *acc, const int voxels, const int vectors,
                            const bool pairs, const struct kernel_rows *k, float *out)
@@ -187,13 +230,44 @@ INLINE void do_row(const int voxels, const int vectors, const bool pairs,
     }
 }
 
+/* Two neighbouring outputs of a product's row: all input slices but the first and the
+ * last go into both. */
+INLINE void do_both(const int voxels, const bool pairs, const struct kernel_rows *k,
+                    const float *in, const float *weights, float *out)
+{
+    const int64_t step = (pairs ? (k->run + 1) / 2 : k->run) * LANES;
+    for (int64_t done = 0; done < k->width; done += voxels) {
+        const int64_t x = done + voxels <= k->width ? done : k->width - voxels;
+        const float *p = in + x * k->in_step, *w = weights;
+        vector acc[ACCUMULATORS], *low = acc, *high = acc + voxels;
+        clear(acc, 2 * voxels);
+        if (pairs)
+            accumulate_pairs(low, voxels, p + k->slice[0], k->in_step, k->run, w, 0);
+        else
+            accumulate(low, voxels, 1, p + k->slice[0], k->in_step, k->run, w);
+        for (int z = 1; z < k->slices; z++, w += step)
+            accumulate_both(low, high, voxels, pairs, k, p + k->slice[z], w + step, w);
+        p += k->slice[k->slices];
+        if (pairs)
+            accumulate_pairs(high, voxels, p, k->in_step, k->run, w, 0);
+        else
+            accumulate(high, voxels, 1, p, k->in_step, k->run, w);
+        store_sums(low, voxels, 1, k, out + x * k->out_step);
+        store_sums(high, voxels, 1, k, out + k->out_slice + x * k->out_step);
+    }
+}
+
 INLINE void do_rows(const int voxels, const int vectors, const bool pairs,
                     const bool product, const struct kernel_rows *k)
 {
     const float *in = k->in, *weights = k->weights;
     float *out = k->out;
+    const int half = 2 * voxels > ACCUMULATORS ? voxels / 2 : voxels;
+    const bool both = product && vectors == 1 && k->depth == 2;
     for (int64_t row = 0; row < k->rows; row++) {
-        if (product) {
+        if (both) {
+            do_both(half, pairs, k, in, weights, out);
+        } else if (product) {
             int z = 0;
             do
                 do_row(voxels, vectors, pairs, k, k->slice + z, in, weights,
