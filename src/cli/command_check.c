@@ -107,9 +107,8 @@ static const struct argp argp = {
         "simulated on what the group cluster of the settings describes "
         "(--keys).\v"
         "Exit codes: 0 fine; 1 failed; 2 usage or configuration, a list or weights "
-        "that cannot "
-        "be used, or a training that would be refused; 3 scans are broken, missing or "
-        "left out.",
+        "that cannot be used, or training or folds that would be refused; 3 scans are "
+        "broken, missing or left out.",
     .children = children,
 };
 

@@ -123,10 +123,11 @@ struct survey_room {
     const char *cache;
     int64_t cache_bytes, cache_free_bytes; /* at most, for all scans; -1: not known */
     double memory_gb;                      /* limits.memory_gb */
-    char *refusal; /* why the job's training would be refused, NULL */
+    char *refusal; /* why the job's training or folds would be refused, NULL */
     /* Of a cross-validation (run/crossval.c): */
     bool folds[SETTINGS_SUBSETS];
     int fold_count; /* 0: it is none */
+    int64_t fold_scans[SETTINGS_SUBSETS];
     int64_t groups; /* as asked */
     struct survey_training training[TRAIN_STAGES];
 };
@@ -165,8 +166,8 @@ enum status survey_init(struct survey *v, const struct comm *c, const struct set
                         bool deep, struct error *err);
 void survey_release(struct survey *v);
 
-/* 0 fine; 2 a list or weights cannot be used, or the training would be refused; 3 scans
- * are broken, missing or left out. */
+/* 0 fine; 2 a list or weights cannot be used, or training or folds would be refused; 3
+ * scans are broken, missing or left out. */
 int survey_exit_code(const struct survey *v);
 
 /* For people; the same as one JSON object, which a forecast (NULL: none) stands in too.

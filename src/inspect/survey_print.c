@@ -318,16 +318,15 @@ static void print_training(const struct survey_room *r, FILE *out)
     }
 }
 
-static void print_folds(const struct survey *v, FILE *out)
+static void print_folds(const struct survey_room *r, FILE *out)
 {
     static const int workers[] = {1, 2, 4, 8, 16, 32};
-    const struct survey_room *r = &v->room;
     if (r->fold_count == 0)
         return;
     fprintf(out, "crossval     %d folds:", r->fold_count);
     for (int k = 0; k < SETTINGS_SUBSETS; k++)
         if (r->folds[k])
-            fprintf(out, " %d (%lld scans)", k, (long long)v->subsets[k].scans);
+            fprintf(out, " %d (%lld scans)", k, (long long)r->fold_scans[k]);
     fprintf(out, "\n             at the same time, of");
     for (size_t i = 0; i < sizeof workers / sizeof *workers; i++)
         fprintf(out, "%s %d worker%s: %d", i ? "," : "", workers[i],
@@ -380,6 +379,6 @@ void survey_print(const struct survey *v, FILE *out)
         print_weights(&v->weights[i], out);
     print_room(&v->room, out);
     print_training(&v->room, out);
-    print_folds(v, out);
+    print_folds(&v->room, out);
     print_cache_room(&v->room, out);
 }

@@ -4,8 +4,9 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "inspect/survey.h"
-#include "run/patients.h"
+#include "run/fold_check.h"
 #include "run/record.h"
+#include "run/run_folder.h"
 #include "run/stage_setup.h"
 #include "run/train_memory.h"
 #include "run/train_stage.h"
@@ -280,34 +281,32 @@ static enum status measure_training(struct survey *v, const struct settings *s,
     return STATUS_OK;
 }
 
-/* What a cross-validation will do, and what it would be refused for. */
+/* What a cross-validation will do, and what a job with folds would be refused for. */
 static enum status measure_folds(struct survey *v, const struct settings *s,
                                  struct error *err)
 {
     struct survey_room *r = &v->room;
+    struct error bad;
+    enum status status = STATUS_OK;
+    if (run_folder_looks_back(s))
+        return STATUS_OK;
+    status = fold_check_settings(s, &bad);
+    if (status == STATUS_OK)
+        status = fold_check_scans(s, &v->dataset, &bad);
+    if (status != STATUS_OK && !r->refusal)
+        TRY(text_new(bad.message, &r->refusal, err));
+    status = STATUS_OK;
     if (!settings_cross_validates(s))
         return STATUS_OK;
     memcpy(r->folds, s->crossval.folds, sizeof r->folds);
     r->groups = s->crossval.groups;
-    struct error bad;
-    if (patients_apply(s, &v->dataset, &bad) != STATUS_OK && !r->refusal) {
-        const enum status status = text_new(bad.message, &r->refusal, err);
-        if (status != STATUS_OK)
-            return status;
-    }
-    for (int k = 0; k < SETTINGS_SUBSETS; k++) {
-        char text[100];
+    for (int k = 0; k < SETTINGS_SUBSETS; k++)
         r->fold_count += r->folds[k];
-        if (!r->folds[k] || v->subsets[k].scans > 0 || r->refusal)
-            continue;
-        snprintf(text, sizeof text,
-                 "crossval.folds = %d: there is no scan in subset %d to find nodules in",
-                 k, k);
-        const enum status status = text_new(text, &r->refusal, err);
-        if (status != STATUS_OK)
-            return status;
-    }
-    return STATUS_OK;
+    /* As they count now: a patient's scans have come together. */
+    for (size_t i = 0; i < v->dataset.count; i++)
+        r->fold_scans[v->dataset.scans[i].subset]++;
+out:
+    return status;
 }
 
 enum status survey_measure_room(struct survey *v, const struct settings *s,

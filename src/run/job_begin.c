@@ -7,8 +7,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "run/crossval_groups.h"
+#include "run/fold_check.h"
 #include "run/job_internal.h"
-#include "run/patients.h"
 #include "run/protocol.h"
 #include "run/score_stage.h"
 #include "run/stage_setup.h"
@@ -24,12 +24,6 @@ static bool has_weights(const struct settings *s, enum train_stage stage,
 /* What finding nodules needs. */
 static enum status check_detection(const struct settings *s, struct error *err)
 {
-    if (s->train.fold >= 0 && !s->stages.train)
-        return error_set(
-            err, STATUS_JOB_CONFIG,
-            "train.fold = %lld belongs to the stage train, which is not among stages; "
-            "dataset.subsets = [%lld] finds nodules in that subset alone",
-            (long long)s->train.fold, (long long)s->train.fold);
     if (stage_uses_network(s) && !has_weights(s, TRAIN_SEGMENT, s->segment.weights))
         return error_set(
             err, STATUS_JOB_CONFIG,
@@ -62,17 +56,6 @@ static enum status check_stored(const struct settings *s, struct error *err)
     return STATUS_OK;
 }
 
-/* A cross-validation runs all of each fold, or merges what others have run. */
-static enum status check_cross_validation(const struct settings *s, struct error *err)
-{
-    if (s->stages.train != s->stages.detect)
-        return error_set(
-            err, STATUS_JOB_CONFIG,
-            "stages: a cross-validation (crossval.folds) needs \"train\" and "
-            "\"detect\" together; without both it merges folds that are done");
-    return STATUS_OK;
-}
-
 static enum status check_settings(const struct settings *s, struct error *err)
 {
     enum status status = STATUS_OK;
@@ -81,8 +64,7 @@ static enum status check_settings(const struct settings *s, struct error *err)
         TRY(score_stage_check(s, err));
     if (run_folder_looks_back(s))
         return check_stored(s, err);
-    if (crosses)
-        TRY(check_cross_validation(s, err));
+    TRY(fold_check_settings(s, err));
     if (s->stages.score && !s->stages.detect && !crosses)
         return error_set(err, STATUS_JOB_CONFIG,
                          "stages: \"score\" needs \"detect\" beside \"%s\"; alone it "
@@ -118,47 +100,6 @@ static enum status open_dataset(struct job *j, struct error *err)
     if (s->dataset.scan[0])
         return dataset_init_scan(&j->dataset, s->dataset.scan, err);
     return dataset_init(&j->dataset, s->dataset.root, s->dataset.subsets, err);
-}
-
-static enum status check_fold(const struct job *j, const char *key, int64_t fold,
-                              struct error *err)
-{
-    for (size_t i = 0; i < j->dataset.count; i++)
-        if (j->dataset.scans[i].subset == fold)
-            return STATUS_OK;
-    return error_set(err, STATUS_JOB_CONFIG,
-                     "%s = %lld: %s has no scan in subset %lld to find nodules in", key,
-                     (long long)fold, j->asked->dataset.root, (long long)fold);
-}
-
-/* Whether it is a cross-validation, or a part of one: the preparation of its scans, too,
- * which have to be found again under the subsets that they count for. */
-static bool leaves_subsets_alone(const struct settings *s)
-{
-    bool any = s->train.fold >= 0;
-    for (int k = 0; k < SETTINGS_SUBSETS; k++)
-        any |= s->crossval.folds[k];
-    return any;
-}
-
-/* A job that trains for a fold finds nodules in its test subset alone. */
-static enum status check_folds(const struct job *j, struct error *err)
-{
-    enum status status = STATUS_OK;
-    const struct settings *s = j->asked;
-    if (settings_cross_validates(s) && !j->dataset.has_subsets)
-        return error_set(err, STATUS_JOB_CONFIG,
-                         "crossval.folds: %s has no subsets to divide it by",
-                         s->dataset.root);
-    if (settings_cross_validates(s)) {
-        for (int k = 0; k < SETTINGS_SUBSETS; k++)
-            if (s->crossval.folds[k])
-                TRY(check_fold(j, "crossval.folds", k, err));
-    } else if (s->stages.train && s->stages.detect && s->train.fold >= 0) {
-        TRY(check_fold(j, "train.fold", s->train.fold, err));
-    }
-out:
-    return status;
 }
 
 static enum status make_schedule(struct job *j, struct error *err)
@@ -242,9 +183,7 @@ static enum status begin_master(struct job *j, struct error *err)
     if (j->folder.done)
         return STATUS_OK;
     TRY(open_dataset(j, err));
-    if (leaves_subsets_alone(j->asked))
-        TRY(patients_apply(j->asked, &j->dataset, err));
-    TRY(check_folds(j, err));
+    TRY(fold_check_scans(j->asked, &j->dataset, err));
     if (j->hooks)
         TRY(j->hooks->choose(j->hooks->context, &j->dataset, err));
     j->folder.keeps_journal = j->hooks != NULL;

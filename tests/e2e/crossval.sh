@@ -116,10 +116,27 @@ expect_said other "scan .* is in subset 0, but fold 0 was run without it: take i
 [ ! -e other/run.h5 ] || fail "it was merged"
 
 promise "train.fold is refused by a job that does not train, and the message says what to write"
-run 0 nothing --set train.fold=1 --set 'stages=["detect"]'
-expect_code 2 nothing
-expect_said nothing "train.fold = 1 belongs to the stage train.* dataset.subsets = \[1\] finds nodules"
-[ ! -e nothing ] || fail "the work had begun"
+refused() { # SAID [--set K=V]...: by pulmo run and by pulmo check
+    local said=$1
+    shift
+    run 0 nothing "$@"
+    expect_code 2 nothing
+    expect_said nothing "$said"
+    [ ! -e nothing/job.cfg ] || fail "the work had begun"
+    code=0
+    "$PULMO" check "${job[@]:2}" "$@" >check.txt 2>&1 || code=$?
+    [ "$code" -eq 2 ] && grep -q "would be refused: .*$said" check.txt || fail "pulmo check: exit code $code, $(cat check.txt)"
+}
+refused "train.fold = 1 belongs to the stage train.* dataset.subsets = \[1\] finds nodules" --set train.fold=1 --set 'stages=["detect"]'
+
+promise "what a fold would be refused for, pulmo check says before it"
+refused "patients.csv: 1 patient is in several subsets" --set train.fold=2 --set "dataset.patients=$work/patients.csv" --set crossval.patients=check
+home=$(basename -s .mhd "$(find "$tree/subset1" -name '*.mhd' | sort | sed -n 1p)")
+{ echo seriesuid,patient && echo "$home,Berta" && find "$tree/subset2" -name '*.mhd' -exec basename -s .mhd {} + | sed 's/$/,Berta/'; } >emptied.csv
+refused "train.fold = 2: .* has no scan in subset 2" --set train.fold=2 --set "dataset.patients=$work/emptied.csv"
+refused "crossval.folds = 2: .* has no scan in subset 2" --set "dataset.patients=$work/emptied.csv"
+grep -q "^crossval  *3 folds: 0 (3 scans) 1 (5 scans) 2 (0 scans)" check.txt || fail "$(cat check.txt)"
+refused "needs .train. and .detect. together" --set 'stages=["train"]'
 
 promise "killed twice, it goes on with the folds that are not done, on any number of ranks"
 start 3 killed
@@ -170,7 +187,7 @@ grep -q "^crossval  *3 folds: 0 (. scans) 1 (. scans) 2 (. scans)" check.txt || 
 grep -q "of 1 worker: 1, 2 workers: " check.txt || fail "$(cat check.txt)"
 code=0
 "$PULMO" check "${job[@]:2}" --set 'crossval.folds=[0,5]' >check.txt || code=$?
-[ "$code" -eq 2 ] && grep -q "crossval.folds = 5: there is no scan in subset 5" check.txt || fail "$code: $(cat check.txt)"
+[ "$code" -eq 2 ] && grep -q "crossval.folds = 5: .* has no scan in subset 5" check.txt || fail "$code: $(cat check.txt)"
 
 promise "what cannot be done is refused before any work, other settings are not mixed in"
 run 2 refused --set 'crossval.folds=[0,5]'
