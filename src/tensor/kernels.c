@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-const int kernel_spans[KERNEL_SPANS] = {24, 12, 8, 6, 4, 3, 2, 1};
+const int kernel_spans[KERNEL_SPANS] = {24, 12, 9, 8, 6, 4, 3, 2, 1};
 
 const struct kernels *kernels_of(enum isa isa)
 {

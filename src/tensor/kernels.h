@@ -162,7 +162,7 @@ typedef void kernel_peaks_function(const struct kernel_peaks *peaks);
 enum { KERNEL_PIECES = 6 };
 
 /* How many voxels of a row are summed at a time. */
-enum { KERNEL_SPANS = 8 };
+enum { KERNEL_SPANS = 9 };
 extern const int kernel_spans[KERNEL_SPANS];
 
 struct kernels {

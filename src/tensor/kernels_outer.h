@@ -120,6 +120,7 @@ INLINE void do_outer_pairs(const int lines, const int span, const struct kernel_
     }
 
 OUTER(1, 12, 1)
+OUTER(1, 9, 1)
 OUTER(1, 8, 1)
 OUTER(1, 6, 1)
 OUTER(1, 4, 1)
@@ -139,6 +140,7 @@ OUTER(3, 2, 2)
 OUTER(3, 1, 2)
 OUTER_PAIRS(1, 24)
 OUTER_PAIRS(1, 12)
+OUTER_PAIRS(1, 9)
 OUTER_PAIRS(1, 8)
 OUTER_PAIRS(1, 6)
 OUTER_PAIRS(1, 4)
@@ -154,6 +156,7 @@ OUTER_PAIRS(3, 1)
 #if REGISTERS >= 32
 OUTER(1, 24, 1)
 OUTER(1, 12, 2)
+OUTER(1, 9, 2)
 OUTER(1, 8, 2)
 OUTER(3, 8, 1)
 OUTER(3, 6, 1)
@@ -167,31 +170,33 @@ OUTER(3, 3, 2)
 /* In the order of kernel_spans. */
 #define OUTER_LINE_1                                                                     \
     {                                                                                    \
-        OUTER_MANY(outer_1_24_1), outer_1_12_1, outer_1_8_1, outer_1_6_1, outer_1_4_1,   \
-            outer_1_3_1, outer_1_2_1, outer_1_1_1                                        \
+        OUTER_MANY(outer_1_24_1), outer_1_12_1, outer_1_9_1, outer_1_8_1, outer_1_6_1,   \
+            outer_1_4_1, outer_1_3_1, outer_1_2_1, outer_1_1_1                           \
     }
 #define OUTER_LINE_2                                                                     \
     {                                                                                    \
-        NULL, OUTER_MANY(outer_1_12_2), OUTER_MANY(outer_1_8_2), outer_1_6_2,            \
-            outer_1_4_2, outer_1_3_2, outer_1_2_2, outer_1_1_2                           \
+        NULL, OUTER_MANY(outer_1_12_2), OUTER_MANY(outer_1_9_2),                         \
+            OUTER_MANY(outer_1_8_2), outer_1_6_2, outer_1_4_2, outer_1_3_2, outer_1_2_2, \
+            outer_1_1_2                                                                  \
     }
 #define OUTER_LINES_1                                                                    \
     {                                                                                    \
-        NULL, NULL, OUTER_MANY(outer_3_8_1), OUTER_MANY(outer_3_6_1), outer_3_4_1,       \
+        NULL, NULL, NULL, OUTER_MANY(outer_3_8_1), OUTER_MANY(outer_3_6_1), outer_3_4_1, \
             outer_3_3_1, outer_3_2_1, outer_3_1_1                                        \
     }
 #define OUTER_LINES_2                                                                    \
     {                                                                                    \
-        NULL, NULL, NULL, NULL, OUTER_MANY(outer_3_4_2), OUTER_MANY(outer_3_3_2),        \
+        NULL, NULL, NULL, NULL, NULL, OUTER_MANY(outer_3_4_2), OUTER_MANY(outer_3_3_2),  \
             outer_3_2_2, outer_3_1_2                                                     \
     }
 #define OUTER_LINE_PAIRS                                                                 \
     {                                                                                    \
-        outer_pairs_1_24, outer_pairs_1_12, outer_pairs_1_8, outer_pairs_1_6,            \
-            outer_pairs_1_4, outer_pairs_1_3, outer_pairs_1_2, outer_pairs_1_1           \
+        outer_pairs_1_24, outer_pairs_1_12, outer_pairs_1_9, outer_pairs_1_8,            \
+            outer_pairs_1_6, outer_pairs_1_4, outer_pairs_1_3, outer_pairs_1_2,          \
+            outer_pairs_1_1                                                              \
     }
 #define OUTER_LINES_PAIRS                                                                \
     {                                                                                    \
-        NULL, NULL, outer_pairs_3_8, outer_pairs_3_6, outer_pairs_3_4, outer_pairs_3_3,  \
-            outer_pairs_3_2, outer_pairs_3_1                                             \
+        NULL, NULL, NULL, outer_pairs_3_8, outer_pairs_3_6, outer_pairs_3_4,             \
+            outer_pairs_3_3, outer_pairs_3_2, outer_pairs_3_1                            \
     }

@@ -297,6 +297,7 @@ INLINE void do_rows(const int voxels, const int vectors, const bool pairs,
 
 #define ROWS_OF_MORE(name, vectors, pairs, product)                                      \
     ROW(name, 12, vectors, pairs, product)                                               \
+    ROW(name, 9, vectors, pairs, product)                                                \
     ROW(name, 8, vectors, pairs, product)
 
 ROWS_OF_FEW(convolve, 1, false, false)
@@ -318,21 +319,23 @@ ROW(multiply, 24, 1, false, true)
 ROW(multiply_pairs, 24, 1, true, true)
 #define ROW_24(name) name##_24_1
 #define ROW_12(name) name##_12_2
+#define ROW_9(name) name##_9_2
 #define ROW_8(name) name##_8_2
 #else
 #define ROW_24(name) NULL
 #define ROW_12(name) NULL
+#define ROW_9(name) NULL
 #define ROW_8(name) NULL
 #endif
 
 /* In the order of kernel_spans. */
 #define ROWS_1(name)                                                                     \
     {                                                                                    \
-        ROW_24(name), name##_12_1, name##_8_1, name##_6_1, name##_4_1, name##_3_1,       \
-            name##_2_1, name##_1_1                                                       \
+        ROW_24(name), name##_12_1, name##_9_1, name##_8_1, name##_6_1, name##_4_1,       \
+            name##_3_1, name##_2_1, name##_1_1                                           \
     }
 #define ROWS_2(name)                                                                     \
     {                                                                                    \
-        NULL, ROW_12(name), ROW_8(name), name##_6_2, name##_4_2, name##_3_2, name##_2_2, \
-            name##_1_2                                                                   \
+        NULL, ROW_12(name), ROW_9(name), ROW_8(name), name##_6_2, name##_4_2,            \
+            name##_3_2, name##_2_2, name##_1_2                                           \
     }

@@ -328,6 +328,14 @@ static void turn_four(const float *const *from, const float factor[TURNED],
         memcpy(to + x * step, &voxels[x], sizeof voxels[x]);
 }
 
+/* A row of a single channel, by itself since compilers then make vectors. */
+static void turn_single(const float *from, float factor, float offset, int64_t width,
+                        float *restrict to)
+{
+    for (int64_t x = 0; x < width; x++)
+        to[x] = from[x] * factor + offset;
+}
+
 /* A row of `channels` planes, at most TURNED. */
 static void turn_row(const float *const *from, int channels, const float factor[TURNED],
                      const float offset[TURNED], int64_t width, float *to, int64_t step)
@@ -337,6 +345,10 @@ static void turn_row(const float *const *from, int channels, const float factor[
         const float *const at_x[TURNED] = {from[0] + x, from[1] + x, from[2] + x,
                                            from[3] + x};
         turn_four(at_x, factor, offset, to + x * step, step);
+    }
+    if (step == 1) {
+        turn_single(from[0], factor[0], offset[0], width, to);
+        return;
     }
     for (; x < width; x++)
         for (int c = 0; c < channels; c++)
