@@ -86,6 +86,14 @@ static enum status assemble(void *context, enum assemble_what what, struct error
                                   : store_together(context, err);
 }
 
+static void watch_writing(struct job *j, const char *what)
+{
+    j->writing = what;
+    watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES, "%s",
+                 what);
+}
+
+/* Sending a message is watched instead of what is written, which then goes on. */
 static void still_alive(void *context)
 {
     struct job *j = context;
@@ -97,8 +105,7 @@ static void still_alive(void *context)
         return;
     j->ping_time = now;
     master_tell(&j->master, SAYS_PING, 0, NULL, 0);
-    watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
-                 "writing the lists");
+    watch_writing(j, j->writing);
 }
 
 /* The page, where it is asked for; rank 0 only. */
@@ -125,8 +132,7 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
     master_tell(&j->master, SAYS_ASSEMBLE, ASSEMBLE_STORE, NULL, 0);
     TRY(store_together(j, err));
     j->ping_time = clock_seconds();
-    watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
-                 "writing the lists");
+    watch_writing(j, "writing the lists");
     if (j->settings->stages.detect)
         TRY(assembly_lists(&a, still_alive, j, err));
     TRY(assembly_quarantine(&j->folder, j->ledger, err));
@@ -135,10 +141,10 @@ static enum status finish(struct job *j, int *exit_code, struct error *err)
         progress_show(j->progress, schedule_counts(j->schedule), "score", true);
         master_tell(&j->master, SAYS_ASSEMBLE, ASSEMBLE_SCORE, NULL, 0);
         TRY(job_score(j, err));
-        watchdog_arm(j->watchdog, j->settings->limits.deadline_s * PATIENCE_DEADLINES,
-                     "writing the report");
     }
+    watch_writing(j, "writing the report");
     TRY(show(j, still_alive, err));
+    watch_writing(j, "writing DONE");
     *exit_code = quarantined > 0 ? EXIT_QUARANTINED : 0;
     TRY(run_folder_finish(&j->folder, *exit_code, err));
 out:

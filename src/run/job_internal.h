@@ -56,6 +56,7 @@ struct job {
     struct schedule *schedule;
     struct ledger *ledger;
     struct progress *progress;
+    const char *writing; /* at the end, what is watched as */
 };
 
 static inline bool job_is_master(const struct job *j)

@@ -51,6 +51,13 @@ expect_said unwritten 'reading or writing the journal has taken more than 2 s'
 run 2 unwritten "${tree[@]}"
 same_results whole unwritten
 
+promise "a report that cannot be written, without an error: the job ends and says that it was the report"
+job=(env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG=unshown/report.html "${plain[@]}")
+run 0 unshown "${tree[@]}" --set limits.deadline_s=1 --set 'stages=["detect","report"]'
+job=("${plain[@]}")
+expect_code 1 unshown
+expect_said unshown 'writing the report has taken more than 2 s'
+
 promise "a rank that never comes to the start: the others end the job, naming the wait"
 here=("${plain[@]}" "${tree[@]}" --set output=unstarted --set limits.deadline_s=0.1 --set limits.start_s=2)
 code=0
