@@ -51,10 +51,12 @@ void prediction_tasks(const struct prediction_request *r,
 
 /* --- ranks on hosts --- */
 
-/* How much faster a task is with threads: those of slices have eight of them. */
-static double speed_of(const struct rates *r, int threads)
+/* How much faster a task is with threads: a batch has so many pieces. A task of slices
+ * has 4, but as many of these are done at once as keep the threads at work
+ * (detector_segment.c). */
+static double speed_of(int threads)
 {
-    const int pieces = r->segment_slices == SLAB_SLICES ? SLAB_SLICES : BATCH_CANDIDATES;
+    const int pieces = BATCH_CANDIDATES;
     return (double)pieces / ((pieces + threads - 1) / threads);
 }
 
@@ -82,7 +84,7 @@ static void lay_out(const struct prediction_request *r, struct prediction *p,
         const int here = workers_on(r, p->ranks, h), threads = threads_on(r, here);
         const double crowd = (double)r->cores / ((double)here * threads);
         for (int i = 0; i < here; i++)
-            speed[w++] = (float)(speed_of(r->rates, threads) * fmin(1, crowd));
+            speed[w++] = (float)(speed_of(threads) * fmin(1, crowd));
         if (here > 0 && threads < p->threads)
             p->threads = threads;
         given += here * threads;
