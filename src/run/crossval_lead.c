@@ -1,17 +1,21 @@
+/* clang-format off */
 /*
  * Handing out the folds. Rank 0 of several leads and runs none itself; its workers stand
  * in groups, each of which runs one fold at a time as a job of its own on its own
  * communicator, its first rank being the leader of that job.
  *
  *   rank 0                                   ranks of a group
- *   ORDER (item: the fold)  ───────────────> all of them: run it
- *   notes it  <───────────────  TRAINING (payload: a line), DONE (part: the exit code):
- * its leader STOP  ──────────────────────────────────> its leader: as if it had got a
- * signal PING  ──────────────────────────────────> all that wait: rank 0 lives QUIT
- * (payload: struct error)  ──────────> all: the folds are merged, or why not
+ *   ORDER (item: the fold)         ────────> all of them: run it
+ *   notes what and when            <──────── its leader: TRAINING (payload: a line)
+ *   notes it, orders the next      <──────── its leader: DONE (part: the exit code)
+ *   stops all groups               <──────── all that wait: STOP_WANTED (got a signal)
+ *   STOP                           ────────> its leader: as if it had got a signal
+ *   PING                           ────────> all that wait: rank 0 lives
+ *   QUIT (payload: struct error)   ────────> all: the folds are merged, or why not
  *
  * A fold that fails leaves the others going; settings that are wrong are so for all.
  */
+/* clang-format on */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"

@@ -1,17 +1,23 @@
+/* clang-format off */
 /*
  * What master and workers say to each other.
  *
  *   worker                                   master
- *   READY, DONE, FAILED, GIVEN_UP  ────────> records it, answers with ORDER when there is
- * a task ALIVE (each second while at work) ─────> notes the time STOP_WANTED (it got a
- * signal)  ────────> stops everybody <──────── ORDER: a task; STOP: give up the task,
- * stay <──────── PING (to the idle): the master lives <──────── ASSEMBLE: join the
- * collective writing of run.h5, or the score (part) <──────── QUIT: leave, part is the
- * exit code
+ *   READY, DONE, FAILED, GIVEN_UP  ────────> records it, answers with ORDER when there
+ *                                            is a task
+ *   ALIVE (each second while at work) ─────> notes the time
+ *   STOP_WANTED (it got a signal)  ────────> stops everybody
+ *                                  <──────── ORDER: a task
+ *                                  <──────── STOP: give up the task, stay
+ *                                  <──────── PING (to the idle): the master lives
+ *                                  <──────── ASSEMBLE: join the collective writing of
+ *                                            run.h5, or the score (part)
+ *                                  <──────── QUIT: leave, part is the exit code
  *
  * Every wait has a deadline: a worker that hears nothing, and a master that hears nothing
  * of a worker at work, name the other and end the job.
  */
+/* clang-format on */
 #ifndef RUN_PROTOCOL_H
 #define RUN_PROTOCOL_H
 
