@@ -224,10 +224,13 @@ static void give_task(struct loop *l, int worker)
         send_order(l, worker, &task);
 }
 
-/* The sender comes first: it has the voxels that the next task of its scan needs. Then
- * those who found none earlier. */
-static void give_tasks(struct loop *l, int sender)
+/* The sender of a scan's result comes first: it has the voxels that the next task of its
+ * scan needs; or who has all of them. Then those who found none earlier. */
+static void give_tasks(struct loop *l, int sender, int64_t scan)
 {
+    const int reader = schedule_reader(l->m->schedule, scan);
+    if (reader >= 0)
+        give_task(l, reader);
     give_task(l, sender);
     for (int w = 0; w < l->count && schedule_has_task(l->m->schedule); w++)
         give_task(l, w);
@@ -341,7 +344,8 @@ static bool hear(struct loop *l)
     note_arrival(l);
     handle(l, &message);
     free(message.payload);
-    give_tasks(l, message.peer - l->first);
+    const int sender = message.peer - l->first;
+    give_tasks(l, sender, l->peers[sender].task.scan);
     return true;
 }
 
@@ -416,7 +420,7 @@ static bool work_too(struct loop *l, struct detector *detector)
     if (!detector || l->stopping || !schedule_next(l->m->schedule, 0, &task))
         return false;
     do_own(l, detector, &task);
-    give_tasks(l, 0);
+    give_tasks(l, 0, task.scan);
     return true;
 }
 

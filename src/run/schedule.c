@@ -30,6 +30,7 @@ struct scan_plan {
     int32_t subset;
     int32_t single; /* the one task of PREPARE or OPEN: waiting scans need no allocation
                      */
+    int32_t reader; /* that did the last slab, -1 */
     uint8_t state, stage;
 };
 
@@ -235,6 +236,7 @@ enum status schedule_new(const struct schedule_scan *scans, size_t count, int su
         CHECK(scans[i].subset >= 0 && scans[i].subset < subsets);
         s->scans[i] = (struct scan_plan){.subset = scans[i].subset,
                                          .work = scans[i].work,
+                                         .reader = -1,
                                          .task_count = 1,
                                          .to_do = 1,
                                          .remaining = 1};
@@ -332,6 +334,8 @@ enum status schedule_done(struct schedule *s, const struct task *t, int64_t part
         return STATUS_OK;
     if (*state == TO_DO)
         change_to_do(s, p, -1);
+    if (t->kind == TASK_SEGMENT && t->part == p->task_count - 1)
+        p->reader = *state >= GIVEN ? *state - GIVEN : -1;
     *state = DONE;
     if (--p->remaining > 0)
         return STATUS_OK;
@@ -361,6 +365,14 @@ enum status schedule_done(struct schedule *s, const struct task *t, int64_t part
     scan_end(s, t->scan, SCAN_FINISHED);
     *scan_finished = true;
     return STATUS_OK;
+}
+
+int schedule_reader(const struct schedule *s, int64_t scan)
+{
+    const struct scan_plan *p = &s->scans[scan];
+    const bool waits = scan < s->count && p->state == SCAN_WORKING &&
+                       p->stage == TASK_GROUP && p->to_do > 0;
+    return waits ? p->reader : -1;
 }
 
 void schedule_quarantine(struct schedule *s, int64_t scan)

@@ -65,6 +65,11 @@ bool schedule_next(struct schedule *s, int worker, struct task *out);
 enum status schedule_done(struct schedule *s, const struct task *t, int64_t parts,
                           bool *scan_finished, struct error *err);
 
+/* The worker that did the last slab of a scan whose GROUP is still to be given out, which
+ * has all slices, where they are a compressed stream; others may have to go on reading it.
+ * -1: there is none. */
+int schedule_reader(const struct schedule *s, int64_t scan);
+
 /* A scan failed: it gives no more tasks, and results that still come in are passed over.
  */
 void schedule_quarantine(struct schedule *s, int64_t scan);

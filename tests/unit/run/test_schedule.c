@@ -137,6 +137,31 @@ static void many_workers_share_one_scan(void **state)
     schedule_free(s.schedule);
 }
 
+static void whoever_did_the_last_slab_is_the_reader_until_grouping_is_given(void **state)
+{
+    (void)state;
+    struct schedule_scan plan[] = {{0, 5}};
+    struct schedule *s;
+    struct task t, first, last;
+    struct error err;
+    bool finished;
+    assert_int_equal(schedule_new(plan, 1, 1, 2, &s, &err), STATUS_OK);
+    assert_int_equal(schedule_reader(s, 0), -1);
+    assert_true(schedule_next(s, 0, &t));
+    assert_int_equal(schedule_done(s, &t, 2, &finished, &err), STATUS_OK);
+    assert_true(schedule_next(s, 0, &first));
+    assert_true(schedule_next(s, 1, &last)); /* helps, from the end */
+    assert_int_equal(last.part, 1);
+    assert_int_equal(schedule_done(s, &last, 0, &finished, &err), STATUS_OK);
+    assert_int_equal(schedule_reader(s, 0), -1); /* there is a slab to do */
+    assert_int_equal(schedule_done(s, &first, 0, &finished, &err), STATUS_OK);
+    assert_int_equal(schedule_reader(s, 0), 1);
+    assert_true(schedule_next(s, 1, &t));
+    assert_int_equal(t.kind, TASK_GROUP);
+    assert_int_equal(schedule_reader(s, 0), -1);
+    schedule_free(s);
+}
+
 static void a_worker_begins_with_its_own_subsets_largest_first(void **state)
 {
     (void)state;
@@ -273,6 +298,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_task_is_done_once_for_any_number_of_workers),
         cmocka_unit_test(many_workers_share_one_scan),
+        cmocka_unit_test(whoever_did_the_last_slab_is_the_reader_until_grouping_is_given),
         cmocka_unit_test(a_worker_begins_with_its_own_subsets_largest_first),
         cmocka_unit_test(a_lost_worker_s_task_is_given_out_again),
         cmocka_unit_test(a_quarantined_scan_ends_and_late_results_change_nothing),
