@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/size.h"
 #include "comm/guard.h"
+#include "comm/launcher.h"
 
 /* Whether MPI_Abort may be called: between start and end. */
 static atomic_bool started;
@@ -57,6 +58,7 @@ enum status comm_init(struct comm *c, const char *io_driver, double patience,
                       double start, struct error *err)
 {
     int provided;
+    struct launcher_guard guard;
     *c = (struct comm){.mpi = MPI_COMM_NULL,
                        .rank = -1,
                        .patience = patience,
@@ -65,6 +67,7 @@ enum status comm_init(struct comm *c, const char *io_driver, double patience,
         snprintf(c->host, sizeof c->host, "unknown");
     c->host[sizeof c->host - 1] = '\0';
     set_environment(io_driver);
+    launcher_guard_begin(&guard);
     if (patience > 0) {
         enum status status = watchdog_start(expired, c, &c->watchdog, err);
         if (status != STATUS_OK)
@@ -74,6 +77,7 @@ enum status comm_init(struct comm *c, const char *io_driver, double patience,
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return error_set(err, STATUS_JOB_FAILED, "MPI cannot be started");
     atomic_store(&started, true);
+    launcher_guard_end(&guard);
     comm_unwatch(c, watched);
     c->mpi = MPI_COMM_WORLD;
     MPI_Comm_rank(c->mpi, &c->rank);
@@ -137,6 +141,17 @@ const char *comm_library(void)
         version[strcspn(version, ",\n")] = '\0';
     }
     return version;
+}
+
+/* Open MPI's probe looks first and lets messages arrive afterwards, so that what has come
+ * since the last one is seen by the second: alone it would wait until the caller's next
+ * look. */
+bool comm_probe(const struct comm *c, int peer, int tag, MPI_Status *status)
+{
+    int there = 0;
+    for (int i = 0; i < 2 && !there; i++)
+        MPI_Iprobe(peer, tag, c->mpi, &there, status);
+    return there;
 }
 
 void comm_group(const struct comm *c, int group, struct comm *out)

@@ -71,6 +71,10 @@ static inline int comm_worker_count(const struct comm *c)
     return c->size - comm_first_worker(c);
 }
 
+/* Whether a message with that tag has come from `peer` (or from any: MPI_ANY_SOURCE), and
+ * which, unless `status` is MPI_STATUS_IGNORE. Point to point; not collective. */
+bool comm_probe(const struct comm *c, int peer, int tag, MPI_Status *status);
+
 /* *out = those with the same `group` from 0 on, all of which compute; with a negative one
  * `out` has nobody in it. Collective; comm_release is, among those in it. */
 void comm_group(const struct comm *c, int group, struct comm *out);

@@ -28,22 +28,11 @@ void message_send(const struct comm *c, int peer, const struct message *m)
     comm_unwatch(c, watched);
 }
 
-/* Open MPI's probe looks first and lets messages arrive afterwards, so that what has come
- * since the last one is seen by the second: alone it would wait until the caller's next
- * look. */
-static bool is_there(const struct comm *c, int peer, MPI_Status *status)
-{
-    int there = 0;
-    for (int i = 0; i < 2 && !there; i++)
-        MPI_Iprobe(peer, COMM_TAG_HEAD, c->mpi, &there, status);
-    return there;
-}
-
 bool message_take(const struct comm *c, int peer, struct message *m)
 {
     MPI_Status status;
     struct head head;
-    if (!is_there(c, peer, &status))
+    if (!comm_probe(c, peer, COMM_TAG_HEAD, &status))
         return false;
     MPI_Recv(&head, sizeof head, MPI_BYTE, status.MPI_SOURCE, COMM_TAG_HEAD, c->mpi,
              MPI_STATUS_IGNORE);

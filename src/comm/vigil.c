@@ -31,13 +31,9 @@ void vigil_alive(const struct comm *c, double *told)
 /* Asleep: rank 0 may need this core. */
 static bool hear(const struct comm *c)
 {
-    int there = 0, goes_on;
-    for (;;) {
-        MPI_Iprobe(0, COMM_TAG_VIGIL, c->mpi, &there, MPI_STATUS_IGNORE);
-        if (there)
-            break;
+    int goes_on;
+    while (!comm_probe(c, 0, COMM_TAG_VIGIL, MPI_STATUS_IGNORE))
         clock_sleep(look_seconds);
-    }
     MPI_Recv(&goes_on, 1, MPI_INT, 0, COMM_TAG_VIGIL, c->mpi, MPI_STATUS_IGNORE);
     return goes_on;
 }

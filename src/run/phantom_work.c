@@ -121,15 +121,11 @@ static void add(struct work *w, const struct news *n)
 /* Takes in what other ranks say; `wait`: until all have ended. */
 static void listen(struct work *w, bool wait)
 {
-    for (;;) {
+    while (!wait || (int)w->all.ended < w->comm->size - 1) {
         struct news n;
-        int there = 1;
-        if (wait && (int)w->all.ended == w->comm->size - 1)
-            return;
-        MPI_Iprobe(MPI_ANY_SOURCE, TAG_SCAN, w->comm->mpi, &there, MPI_STATUS_IGNORE);
-        if (!there && !wait)
-            return;
-        if (!there) {
+        if (!comm_probe(w->comm, MPI_ANY_SOURCE, TAG_SCAN, MPI_STATUS_IGNORE)) {
+            if (!wait)
+                return;
             clock_sleep(0.02);
             continue;
         }

@@ -83,6 +83,46 @@ stopped_rank=
 same_results whole leaving
 echo "  exit code $code"
 
+promise "a launcher that waits for itself for ever, since a rank died while it started MPI: it is ended"
+cp "$(command -v bash)" "$work/mpirun"
+mkfifo silence
+touch starting
+LD_PRELOAD=$PULMO_SHIM SHIM_HANG=/sys/devices/system SHIM_WHILE="$PWD/starting" timeout -k 5 60 "$work/mpirun" -c \
+    '"$@" & echo $! >rank; exec 9<>silence; read -t 50 -u 9' launcher \
+    "${plain[@]}" "${tree[@]}" --set output=unled >unled.log 2>&1 &
+lone=$!
+until [ -s rank ] && pgrep -P "$(cat rank)" -x pulmo-guard >guard; do
+    kill -0 $lone 2>/dev/null || fail "no guard: $(cat unled.log)"
+    sleep 0.05
+done
+kill -KILL "$(cat rank)"
+code=0
+wait $lone || code=$?
+rm starting
+expect_code 137 unled
+expect_said unled 'a rank died while it started MPI, all ranks of this host are gone.* it is killed'
+for _ in $(seq 50); do
+    kill -0 "$(cat guard)" 2>/dev/null || break
+    sleep 0.1
+done
+! kill -0 "$(cat guard)" 2>/dev/null || fail "the guard is still there"
+
+promise "a rank that is killed while it starts MPI, ten times at other moments: mpirun ends, and no process is left"
+for i in $(seq 10); do
+    start 3 early "${tree[@]}"
+    until [ -n "$(ranks_of early)" ]; do kill -0 "$group" || fail "early: $(cat early.log)"; done
+    sleep "0.0$((RANDOM % 40 + 10))"
+    began=$SECONDS
+    kill -KILL "$(ranks_of early | sed -n $((i % 3 + 1))p)" 2>/dev/null || true
+    while kill -0 "$group" 2>/dev/null; do
+        [ $((SECONDS - began)) -le 12 ] || fail "mpirun is still there"
+        sleep 0.05
+    done
+    finish
+    [ -z "$(ranks_of early)" ] || fail "ranks are left: $(ranks_of early)"
+    rm -rf early
+done
+
 promise "more hanging scans than the job puts up with: it stops and says so"
 uid=$(sed -n 1p "$work/tree/seriesuids.csv")
 job=(env LD_PRELOAD="$PULMO_SHIM" SHIM_HANG="$uid.raw" "${plain[@]}")

@@ -190,10 +190,9 @@ class Disturbed:
 
     def complaints(self):
         bad = []
-        if not self.ended and not self.outlived:  # once in some hundred runs, when ranks end inside MPI_Init
-            print(f"  {self.fault.seed}: all ranks are gone, mpirun itself stays and is killed", flush=True)
-        elif not self.ended:
-            bad.append(f"not ended {self.late:.1f} s after the fault, {len(self.outlived)} ranks left")
+        if not self.ended:
+            left = f"{len(self.outlived)} ranks" if self.outlived else "mpirun alone is"
+            bad.append(f"not ended {self.late:.1f} s after the fault, {left} left")
         if self.code == 0 and not os.path.exists(f"{self.place}/run/DONE"):
             bad.append("exit code 0 without DONE")
         return bad

@@ -1,0 +1,32 @@
+/*
+ * Open MPI's launcher, while this process connects to it.
+ *
+ * When a rank dies in that moment, mpirun (4.1, with PMIx 4.2.2) now and then ends all
+ * ranks and then waits for a lock of its own for ever, deaf to SIGTERM. No rank is left
+ * to notice, so each leaves a process behind while it starts MPI: a few pages, asleep,
+ * gone when MPI has started. If the rank dies before that, it looks on until the launcher
+ * ends; one that has no child any more and stays is told of on its standard error, and
+ * killed. By then the job has failed: a rank that dies here ends all of them.
+ *
+ * Launchers are known by their names (mpirun, mpiexec, orted and their kin), and must be
+ * the parent; slurmstepd is none of them. Not collective; local to a host.
+ */
+#ifndef COMM_LAUNCHER_H
+#define COMM_LAUNCHER_H
+
+#include <sys/types.h>
+
+struct launcher_guard {
+    pid_t process; /* 0: nobody watches */
+    int release;   /* the end of a pipe: a byte tells that all is well, its end that this
+                      process died */
+};
+
+/* Starts the watch, before MPI and before any thread. Where it cannot be (no launcher, no
+ * process left to have), there is none. */
+void launcher_guard_begin(struct launcher_guard *g);
+
+/* MPI has started. */
+void launcher_guard_end(struct launcher_guard *g);
+
+#endif
