@@ -105,6 +105,7 @@ void comm_finish(struct comm *c)
     const bool watched = watch_start(c, "leaving MPI with all ranks");
     atomic_store(&started, false);
     c->mpi = MPI_COMM_NULL;
+    launcher_send_at_once();
     MPI_Finalize();
     comm_unwatch(c, watched);
     watchdog_stop(c->watchdog);

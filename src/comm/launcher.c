@@ -4,6 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,6 +14,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -186,4 +189,25 @@ void launcher_guard_end(struct launcher_guard *g)
             ;
     close(g->release);
     *g = (struct launcher_guard){.release = -1};
+}
+
+/* ---- leaving ---- */
+
+/* PMIx keeps its socket to itself; those of MPI have the option already. */
+void launcher_send_at_once(void)
+{
+    DIR *all = opendir("/proc/self/fd");
+    if (!all)
+        return;
+    for (const struct dirent *e; (e = readdir(all));) {
+        const int fd = (int)strtol(e->d_name, NULL, 10), yes = 1;
+        int family, type;
+        socklen_t a = sizeof family, b = sizeof type;
+        if (isdigit((unsigned char)e->d_name[0]) &&
+            !getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &a) &&
+            !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &b) && type == SOCK_STREAM &&
+            (family == AF_INET || family == AF_INET6))
+            setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    }
+    closedir(all);
 }

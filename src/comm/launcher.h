@@ -1,5 +1,6 @@
 /*
- * Open MPI's launcher, while this process connects to it.
+ * Open MPI's launcher: ended when it hangs while this process connects to it, and not
+ * kept waiting when it leaves.
  *
  * When a rank dies in that moment, mpirun (4.1, with PMIx 4.2.2) now and then ends all
  * ranks and then waits for a lock of its own for ever, deaf to SIGTERM. No rank is left
@@ -28,5 +29,10 @@ void launcher_guard_begin(struct launcher_guard *g);
 
 /* MPI has started. */
 void launcher_guard_end(struct launcher_guard *g);
+
+/* Before MPI is left: what is said to the launcher is sent at once. PMIx (4.2.2) takes
+ * leave in small pieces, of which TCP keeps the last back until the others are
+ * acknowledged, and the other side is in no hurry: 40 ms of each job. */
+void launcher_send_at_once(void);
 
 #endif
