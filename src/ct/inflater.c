@@ -1,41 +1,44 @@
 #include "ct/inflater.h"
 
 #include <inttypes.h>
+#include <isa-l/igzip_lib.h>
 #include <stdbool.h>
-#include <zlib.h>
 
 #include "base/memory.h"
 
 enum {
     INPUT_BYTES = 128 << 10,
     PASS_BYTES = 64 << 10,
-    DETECT_WRAPPER = 15 + 32, /* full window, zlib or gzip */
+    AHEAD_BYTES = 8, /* what the library may have taken beyond the end of a stream */
     GZIP_FIRST_BYTE = 0x1f,
 };
 
 struct inflater {
-    z_stream z;
+    struct inflate_state state;
     const struct data_file *file;
     int64_t next;     /* file offset of the byte after the input buffer */
     int64_t position; /* inflated bytes handed out */
     bool gzip, ended;
-    unsigned char input[INPUT_BYTES];
-    unsigned char passed[PASS_BYTES]; /* where bytes go that nobody wants */
+    unsigned char input[AHEAD_BYTES + INPUT_BYTES]; /* the last bytes of the one before,
+                                                       then the buffer */
+    unsigned char passed[PASS_BYTES];               /* where bytes go that nobody wants */
 };
 
 /* Makes at least one byte of input available, if the file holds more. */
 static enum status refill(struct inflater *i, struct error *err)
 {
     size_t got;
-    if (i->z.avail_in > 0)
+    unsigned char *buffer = i->input + AHEAD_BYTES;
+    if (i->state.avail_in > 0)
         return STATUS_OK;
-    enum status status =
-        data_file_read(i->file, i->next, i->input, sizeof i->input, &got, err);
+    if (i->state.next_in)
+        memmove(i->input, i->state.next_in - AHEAD_BYTES, AHEAD_BYTES);
+    enum status status = data_file_read(i->file, i->next, buffer, INPUT_BYTES, &got, err);
     if (status != STATUS_OK)
         return status;
     i->next += (int64_t)got;
-    i->z.next_in = i->input;
-    i->z.avail_in = (uInt)got;
+    i->state.next_in = buffer;
+    i->state.avail_in = (uint32_t)got;
     return STATUS_OK;
 }
 
@@ -49,26 +52,21 @@ enum status inflater_new(const struct data_file *f, int64_t start, struct inflat
     struct inflater *i = room;
     i->file = f;
     i->next = start;
-    if (inflateInit2(&i->z, DETECT_WRAPPER) != Z_OK) {
-        free(i);
-        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory to decompress",
-                         f->path);
-    }
+    isal_inflate_init(&i->state);
+    i->state.next_in = NULL;
     status = refill(i, err);
-    i->gzip = i->z.avail_in > 0 && i->input[0] == GZIP_FIRST_BYTE;
     if (status != STATUS_OK) {
         inflater_free(i);
         return status;
     }
+    i->gzip = i->state.avail_in > 0 && *i->state.next_in == GZIP_FIRST_BYTE;
+    i->state.crc_flag = i->gzip ? ISAL_GZIP : ISAL_ZLIB;
     *out = i;
     return STATUS_OK;
 }
 
 void inflater_free(struct inflater *i)
 {
-    if (!i)
-        return;
-    inflateEnd(&i->z);
     free(i);
 }
 
@@ -77,28 +75,40 @@ int64_t inflater_position(const struct inflater *i)
     return i->position;
 }
 
+/* What the library has taken in beyond the end of the stream is given back. */
+static void give_back(struct inflate_state *s)
+{
+    const uint32_t ahead = (uint32_t)s->read_in_length / 8;
+    s->next_in -= ahead;
+    s->avail_in += ahead;
+    s->read_in = 0;
+    s->read_in_length = 0;
+}
+
 /* After the end of a stream: a gzip file may go on with another member, or be padded with
  * zeros; anything else does not belong there. */
 static enum status look_behind_end(struct inflater *i, struct error *err)
 {
+    struct inflate_state *s = &i->state;
+    give_back(s);
     for (;;) {
         enum status status = refill(i, err);
         if (status != STATUS_OK)
             return status;
-        if (i->z.avail_in == 0) {
+        if (s->avail_in == 0) {
             i->ended = true;
             return STATUS_OK;
         }
-        if (i->gzip && *i->z.next_in == GZIP_FIRST_BYTE) {
-            inflateReset(&i->z);
+        if (i->gzip && *s->next_in == GZIP_FIRST_BYTE) {
+            isal_inflate_reset(s);
             return STATUS_OK;
         }
-        if (!i->gzip || *i->z.next_in != 0)
+        if (!i->gzip || *s->next_in != 0)
             break;
-        i->z.next_in++;
-        i->z.avail_in--;
+        s->next_in++;
+        s->avail_in--;
     }
-    int64_t end = i->next - i->z.avail_in;
+    int64_t end = i->next - s->avail_in;
     return error_set(err, STATUS_ITEM_FORMAT,
                      "%s: %" PRId64
                      " bytes follow the end of the compressed stream at byte "
@@ -106,34 +116,54 @@ static enum status look_behind_end(struct inflater *i, struct error *err)
                      i->file->path, i->file->bytes - end, end);
 }
 
+static const char *reason(int code)
+{
+    switch (code) {
+    case ISAL_INVALID_BLOCK:
+        return "a block is none";
+    case ISAL_INVALID_SYMBOL:
+        return "a symbol is none";
+    case ISAL_INVALID_LOOKBACK:
+        return "it refers to what was before its start";
+    case ISAL_INVALID_WRAPPER:
+        return "its head is neither zlib's nor gzip's";
+    case ISAL_UNSUPPORTED_METHOD:
+        return "it is packed by another method than deflate";
+    case ISAL_INCORRECT_CHECKSUM:
+        return "its checksum is another";
+    default:
+        return "a dictionary is wanted";
+    }
+}
+
 static enum status inflate_some(struct inflater *i, void *data, size_t bytes, size_t *got,
                                 struct error *err)
 {
+    struct inflate_state *s = &i->state;
     enum status status = refill(i, err);
     if (status != STATUS_OK)
         return status;
-    i->z.next_out = data;
-    i->z.avail_out = (uInt)bytes;
-    int code = inflate(&i->z, Z_NO_FLUSH);
-    *got = bytes - i->z.avail_out;
+    const uint32_t available = s->avail_in;
+    s->next_out = data;
+    s->avail_out = (uint32_t)bytes;
+    const int code = isal_inflate(s);
+    *got = bytes - s->avail_out;
     i->position += (int64_t)*got;
-    if (code == Z_STREAM_END)
+    const int64_t at = i->next - s->avail_in;
+    const bool stuck = *got == 0 && s->avail_in == available;
+    if (code < 0 || (stuck && available > 0))
+        return error_set(err, STATUS_ITEM_FORMAT,
+                         "%s: corrupt compressed stream near byte %" PRId64 ": %s",
+                         i->file->path, at, reason(code));
+    if (s->block_state == ISAL_BLOCK_FINISH)
         return look_behind_end(i, err);
-    if (code == Z_OK)
-        return STATUS_OK;
-    int64_t at = i->next - i->z.avail_in;
-    if (code == Z_MEM_ERROR)
-        return error_set(err, STATUS_STAGE_MEMORY, "%s: no memory to decompress",
-                         i->file->path);
-    if (code == Z_BUF_ERROR)
+    if (stuck)
         return error_set(
             err, STATUS_ITEM_FORMAT,
             "%s: the compressed stream is cut off: the file ends at byte %" PRId64
             ", after %" PRId64 " bytes of voxels",
             i->file->path, at, i->position);
-    return error_set(err, STATUS_ITEM_FORMAT,
-                     "%s: corrupt compressed stream near byte %" PRId64 ": %s",
-                     i->file->path, at, i->z.msg ? i->z.msg : "a dictionary is wanted");
+    return STATUS_OK;
 }
 
 enum status inflater_read(struct inflater *i, void *data, int64_t bytes, int64_t *got,

@@ -39,6 +39,7 @@ only libconfig.h 'src/config/*'
 only png.h 'src/picture/*'
 only nifti1_io.h 'src/ct/nifti*'
 only csv.h 'src/io/csv*'
+only isa-l/igzip_lib.h 'src/ct/inflater*'
 only zip.h 'src/ct/archive*'
 only zstd.h 'src/cache/chunk*'
 
