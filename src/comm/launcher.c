@@ -18,83 +18,93 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
+/* Looks that find no child before a launcher is given up, 5 s: where all is well it takes
+ * 0.1 s. Looks are counted, since after a standstill of the machine time says nothing. */
+enum { LOOK_MS = 200, IDLE_LOOKS = 25 };
 
-/* How long a launcher may stay without a child: it takes 0.1 s where all is well. */
-static const double patience_seconds = 5;
-enum { LOOK_MS = 200 };
-
-/* The guard's name, in place of its rank's command line. */
-static const char title[] = "pulmo: guard of a launcher";
+static const char name[] = "pulmo-guard", title[] = "pulmo: guard of a launcher";
 
 /* ---- processes ---- */
 
-/* Parent and state of a process; false: it is gone. */
-static bool process_look(pid_t pid, pid_t *parent, char *state)
+enum look { GONE, UNKNOWN, SEEN };
+
+/* Parent and state of a process; `guard`: it is one of ours. */
+static enum look process_look(pid_t pid, pid_t *parent, char *state, bool *guard)
 {
     char path[64], line[512];
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *f = fopen(path, "re");
     if (!f)
-        return false;
+        return errno == ENOENT || errno == ESRCH ? GONE : UNKNOWN;
     const size_t n = fread(line, 1, sizeof line - 1, f);
     fclose(f);
     line[n] = '\0';
-    const char *after = strrchr(line, ')'); /* the name before it may hold anything */
+    const char *before = strchr(line, '('), *after = strrchr(line, ')');
     int number;
-    if (!after || sscanf(after + 1, " %c %d", state, &number) != 2)
-        return false;
+    if (!before || !after || sscanf(after + 1, " %c %d", state, &number) != 2)
+        return n == 0 ? GONE : UNKNOWN;
     *parent = number;
-    return true;
+    *guard = !strncmp(before + 1, name, sizeof name - 1);
+    return SEEN;
 }
 
-/* Whether it has work, or is held up: a child that lives, or stopped itself. */
+/* Whether it has a child that lives, or is held up itself. In doubt it is. */
 static bool is_busy(pid_t launcher)
 {
     pid_t parent;
     char state;
-    bool busy = process_look(launcher, &parent, &state) && (state == 'T' || state == 't');
+    bool guard;
+    const enum look itself = process_look(launcher, &parent, &state, &guard);
+    bool busy = itself == UNKNOWN || (itself == SEEN && (state == 'T' || state == 't'));
     DIR *all = opendir("/proc");
     if (!all)
-        return true; /* nothing is known */
-    for (const struct dirent *e; !busy && (e = readdir(all));)
-        if (isdigit((unsigned char)e->d_name[0]))
-            busy = process_look((pid_t)strtol(e->d_name, NULL, 10), &parent, &state) &&
-                   parent == launcher && state != 'Z' && state != 'X';
+        return true;
+    for (const struct dirent *e; !busy && (e = readdir(all));) {
+        if (!isdigit((unsigned char)e->d_name[0]))
+            continue;
+        const enum look look =
+            process_look((pid_t)strtol(e->d_name, NULL, 10), &parent, &state, &guard);
+        busy = look == UNKNOWN || (look == SEEN && parent == launcher && !guard &&
+                                   state != 'Z' && state != 'X');
+    }
     closedir(all);
     return busy;
 }
 
+/* By its program: scripts of such a name are not meant. */
 static bool is_launcher(pid_t pid)
 {
-    static const char *const names[] = {"mpirun", "mpiexec", "orte", "prte"};
-    char path[64], name[64] = "";
-    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
-    FILE *f = fopen(path, "re");
-    if (!f)
+    static const char *const programs[] = {
+        "orterun", "orted", "mpirun", "mpirun.openmpi", "mpiexec", "mpiexec.openmpi"};
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/%d/exe", (int)pid);
+    const ssize_t n = readlink(link, path, sizeof path - 1);
+    if (n < 0)
         return false;
-    const bool known = fgets(name, sizeof name, f);
-    fclose(f);
-    for (size_t i = 0; known && i < sizeof names / sizeof *names; i++)
-        if (!strncmp(name, names[i], strlen(names[i])))
+    path[n] = '\0';
+    const char *slash = strrchr(path, '/');
+    for (size_t i = 0; slash && i < sizeof programs / sizeof *programs; i++)
+        if (!strcmp(slash + 1, programs[i]))
             return true;
     return false;
 }
 
 /* ---- the guard: a process that has one thread and no file but these two ---- */
 
-static void close_others(unsigned a, unsigned b)
+static bool close_from_to(unsigned first, unsigned last)
+{
+    return first > last || close_range(first, last, 0) == 0;
+}
+
+static bool close_others(unsigned a, unsigned b)
 {
     const unsigned low = a < b ? a : b, high = a < b ? b : a;
-    if (low > 0)
-        close_range(0, low - 1, 0);
-    if (high > low + 1)
-        close_range(low + 1, high - 1, 0);
-    close_range(high + 1, ~0U, 0);
+    return (low == 0 || close_from_to(0, low - 1)) && close_from_to(low + 1, high - 1) &&
+           close_from_to(high + 1, ~0U);
 }
 
 /* Its rank's output would keep the launcher waiting; its folder a disk from being
- * unmounted; its command line look like a rank. */
+ * unmounted; its command line look like a rank. A guard that cannot is none. */
 static void stand_apart(int told, int launcher)
 {
     FILE *f = fopen("/proc/self/cmdline", "re");
@@ -102,34 +112,35 @@ static void stand_apart(int told, int launcher)
     size_t n = 0;
     while (f && getc(f) != EOF)
         n++;
-    if (n >= sizeof title)
-        memcpy(memset(own, 0, n), title, sizeof title);
-    prctl(PR_SET_NAME, "pulmo-guard");
+    if (n > 0)
+        memcpy(memset(own, 0, n), title, n < sizeof title ? n - 1 : sizeof title);
+    prctl(PR_SET_NAME, name);
     setsid();
-    if (chdir("/"))
+    signal(SIGPIPE, SIG_IGN);
+    if (chdir("/") || !close_others((unsigned)told, (unsigned)launcher))
         _exit(0);
-    close_others((unsigned)told, (unsigned)launcher);
 }
 
-/* Where the user looks; a file is added to. */
-static void tell(pid_t launcher)
+/* Tells where the user looks. The place is opened before and written to after, since
+ * writing may take its time. */
+static void end(int launcher, pid_t pid)
 {
     char path[64];
-    snprintf(path, sizeof path, "/proc/%d/fd/2", (int)launcher);
+    snprintf(path, sizeof path, "/proc/%d/fd/2", (int)pid);
     const int fd = open(path, O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    if (fd >= 0)
+    if (pidfd_send_signal(launcher, SIGKILL, NULL, 0) == 0 && fd >= 0)
         dprintf(fd,
                 "pulmo: a rank died while it started MPI, all ranks of this host are "
-                "gone, and their launcher (process %d) has waited for itself for %.0f s: "
+                "gone, and their launcher (process %d) has waited for itself for %d s: "
                 "it is killed; the same command goes on from what is done\n",
-                (int)launcher, patience_seconds);
+                (int)pid, LOOK_MS * IDLE_LOOKS / 1000);
 }
 
-/* Ranks of a host do not all speak: the next one is later by this, and finds it done. */
-static double turn_seconds(void)
+/* The ranks of a host look one after the other: the first that speaks is alone. */
+static int turn_ms(void)
 {
     const char *rank = getenv("OMPI_COMM_WORLD_LOCAL_RANK");
-    return rank ? 0.01 * (double)strtol(rank, NULL, 10) : 0;
+    return rank ? (int)(strtol(rank, NULL, 10) % (LOOK_MS / 10)) * 10 : 0;
 }
 
 static _Noreturn void stand_guard(int told, int launcher, pid_t pid)
@@ -142,16 +153,13 @@ static _Noreturn void stand_guard(int told, int launcher, pid_t pid)
         ;
     if (events[0].revents || read(told, &well, 1) == 1)
         _exit(0);
-    double since = clock_seconds();
-    while (poll(events, 1, LOOK_MS) <= 0) {
-        if (is_busy(pid))
-            since = clock_seconds();
-        if (clock_seconds() - since < patience_seconds + turn_seconds())
-            continue;
-        tell(pid);
-        pidfd_send_signal(launcher, SIGKILL, NULL, 0);
-        break;
+    int idle = 0, ms = turn_ms();
+    while (idle < IDLE_LOOKS && poll(events, 1, ms) <= 0) {
+        idle = is_busy(pid) ? 0 : idle + 1;
+        ms = LOOK_MS;
     }
+    if (idle == IDLE_LOOKS)
+        end(launcher, pid);
     _exit(0);
 }
 
@@ -167,8 +175,10 @@ void launcher_guard_begin(struct launcher_guard *g)
         return;
     if (getppid() == pid && pipe2(ends, O_CLOEXEC) == 0) {
         const pid_t process = fork();
-        if (process == 0)
+        if (process == 0) {
+            close(ends[1]);
             stand_guard(ends[0], launcher, pid);
+        }
         close(ends[0]);
         if (process > 0)
             *g = (struct launcher_guard){process, ends[1]};

@@ -9,8 +9,8 @@
  * ends; one that has no child any more and stays is told of on its standard error, and
  * killed. By then the job has failed: a rank that dies here ends all of them.
  *
- * Launchers are known by their names (mpirun, mpiexec, orted and their kin), and must be
- * the parent; slurmstepd is none of them. Not collective; local to a host.
+ * A launcher is a program of Open MPI 4 (mpirun, orted and their other names) that is the
+ * parent; slurmstepd is none, nor is a script. Not collective; local to a host.
  */
 #ifndef COMM_LAUNCHER_H
 #define COMM_LAUNCHER_H

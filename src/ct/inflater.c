@@ -150,13 +150,13 @@ static enum status inflate_some(struct inflater *i, void *data, size_t bytes, si
     *got = bytes - s->avail_out;
     i->position += (int64_t)*got;
     const int64_t at = i->next - s->avail_in;
+    if (code >= 0 && s->block_state == ISAL_BLOCK_FINISH)
+        return look_behind_end(i, err);
     const bool stuck = *got == 0 && s->avail_in == available;
     if (code < 0 || (stuck && available > 0))
         return error_set(err, STATUS_ITEM_FORMAT,
                          "%s: corrupt compressed stream near byte %" PRId64 ": %s",
                          i->file->path, at, reason(code));
-    if (s->block_state == ISAL_BLOCK_FINISH)
-        return look_behind_end(i, err);
     if (stuck)
         return error_set(
             err, STATUS_ITEM_FORMAT,

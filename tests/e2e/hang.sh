@@ -83,6 +83,18 @@ stopped_rank=
 same_results whole leaving
 echo "  exit code $code"
 
+# Whether the processes of a list end within 5 s; a zombie waits for nobody but its parent.
+gone() { # FILE
+    local pid
+    for _ in $(seq 50); do
+        while read -r pid; do
+            case $(ps -o stat= -p "$pid") in "" | Z*) ;; *) sleep 0.1 && continue 2 ;; esac
+        done <"$1"
+        return 0
+    done
+    return 1
+}
+
 promise "a launcher that waits for itself for ever, since a rank died while it started MPI: it is ended"
 cp "$(command -v bash)" "$work/mpirun"
 mkfifo silence
@@ -101,25 +113,25 @@ wait $lone || code=$?
 rm starting
 expect_code 137 unled
 expect_said unled 'a rank died while it started MPI, all ranks of this host are gone.* it is killed'
-for _ in $(seq 50); do
-    kill -0 "$(cat guard)" 2>/dev/null || break
-    sleep 0.1
-done
-! kill -0 "$(cat guard)" 2>/dev/null || fail "the guard is still there"
+gone guard || fail "the guard is still there"
 
 promise "a rank that is killed while it starts MPI, ten times at other moments: mpirun ends, and no process is left"
 for i in $(seq 10); do
     start 3 early "${tree[@]}"
-    until [ -n "$(ranks_of early)" ]; do kill -0 "$group" || fail "early: $(cat early.log)"; done
+    until [ "$(pgrep -c -P "$group" -x pulmo)" -eq 3 ]; do kill -0 "$group" || fail "early: $(cat early.log)"; done
     sleep "0.0$((RANDOM % 40 + 10))"
+    pgrep -P "$group" -x pulmo >ranks
+    pgrep -P "$(paste -s -d, ranks)" -x pulmo-guard >guards || true
+    kill -KILL "$(sed -n $((i % 3 + 1))p ranks)" || fail "early: no rank to kill: $(cat early.log)"
     began=$SECONDS
-    kill -KILL "$(ranks_of early | sed -n $((i % 3 + 1))p)" 2>/dev/null || true
     while kill -0 "$group" 2>/dev/null; do
         [ $((SECONDS - began)) -le 12 ] || fail "mpirun is still there"
         sleep 0.05
     done
     finish
-    [ -z "$(ranks_of early)" ] || fail "ranks are left: $(ranks_of early)"
+    [ "$code" -ne 0 ] || fail "early: exit code 0 with a killed rank"
+    gone ranks || fail "ranks are left: $(cat ranks)"
+    gone guards || fail "guards are left: $(cat guards)"
     rm -rf early
 done
 
