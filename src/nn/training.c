@@ -246,8 +246,10 @@ static void run_share(struct training *t, int phase,
     const int first = (int)((int64_t)count * thread / threads),
               end = (int)((int64_t)count * (thread + 1) / threads);
     for (int i = first; i < end; i++) {
-        const int sample = phase % 2 ? first + end - 1 - i : i;
-        training_run_phase(t, phase, sample, &samples[sample], total, thread);
+        const bool back = phase % 2;
+        const int sample = back ? first + end - 1 - i : i,
+                  next = i + 1 == end ? NONE : sample + (back ? -1 : 1);
+        training_run_phase(t, phase, sample, next, &samples[sample], total, thread);
     }
 }
 

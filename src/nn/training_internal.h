@@ -8,6 +8,7 @@
  *   memory   training_place.c  where every tensor of a sample lies
  * and a batch goes through
  *   training_pass.c            the operations of one phase on one sample
+ *   training_ahead.c           what they ask for beforehand
  *   training.c                 phases, sums between them, the gradient
  */
 #ifndef NN_TRAINING_INTERNAL_H
@@ -21,7 +22,7 @@
 #include "tensor/exact_sum.h"
 #include "tensor/norm_lanes.h"
 
-enum { NONE = -1 };
+enum { NONE = -1, OP_ROOMS = 4 };
 
 /* A tensor of one sample: the activation of a value, the gradient by it, or a part of a
  * gradient that is added to it. */
@@ -73,6 +74,8 @@ struct op {
     int sums_of; /* OP_NORM_SUMS, backward: the convolution that gives them, or NONE; then
                   * gradient is that by its output */
     int phase;
+    int cold[OP_ROOMS], cold_count; /* whole rooms of samples that it is the first of its
+                                     * phase to touch */
 };
 
 struct norm {
@@ -179,10 +182,16 @@ void training_release_state(struct training *t);
 /* Gives the kernels the weights of now. */
 void training_set_weights(struct training *t);
 
-/* The operations of one phase on one sample of this rank. `total`: samples of the batch.
- */
-void training_run_phase(struct training *t, int phase, int sample,
+/* The operations of one phase on one sample of this rank; `next`: the one that the thread
+ * takes then, or NONE. `total`: samples of the batch. */
+void training_run_phase(struct training *t, int phase, int sample, int next,
                         const struct training_sample *given, int64_t total, int thread);
+
+/* Once, when the lives of the rooms are known. */
+void training_find_cold(struct training *t);
+
+/* Before each operation on a sample: lets it ask for what comes next. */
+void training_ask_ahead(const struct training *t, int op, int sample, int next);
 
 /* Takes the time since an operation began on a sample. */
 void training_time_op(struct training *t, int op, double begun);

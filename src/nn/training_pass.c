@@ -1,6 +1,7 @@
 /* One sample through the operations of one phase. */
 #include "base/clock.h"
 #include "nn/training_internal.h"
+#include "tensor/ahead.h"
 
 /* Where an operation runs. */
 struct place {
@@ -342,7 +343,7 @@ static void run_op(const struct place *p, int index, const struct training_sampl
         run_forward(p, op, &v);
 }
 
-void training_run_phase(struct training *t, int phase, int sample,
+void training_run_phase(struct training *t, int phase, int sample, int next,
                         const struct training_sample *given, int64_t total, int thread)
 {
     const struct place p = {
@@ -356,10 +357,12 @@ void training_run_phase(struct training *t, int phase, int sample,
     for (int i = 0; i < t->op_count && t->ops[i].phase <= phase; i++)
         if (t->ops[i].phase == phase) {
             const double begun = t->op_seconds ? clock_seconds() : 0;
+            training_ask_ahead(t, i, sample, next);
             run_op(&p, i, given, total);
             if (t->op_seconds)
                 training_time_op(t, i, begun);
         }
+    ahead_clear();
 }
 
 const struct op *training_phase_sums(const struct training *t, int phase)

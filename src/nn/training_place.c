@@ -223,6 +223,7 @@ enum status training_make_memory(struct training *t, struct error *err)
     enum { LINE_FLOATS = 16 };
 
     find_lives(t);
+    training_find_cold(t);
     TRY(find_sizes(t, err));
     TRY(memory_new((size_t)t->room_count, sizeof *items, "training", (void **)&items,
                    err));

@@ -22,6 +22,7 @@
 #ifndef TENSOR_KERNELS_H
 #define TENSOR_KERNELS_H
 
+#include "tensor/ahead.h"
 #include "tensor/conv_internal.h"
 
 /* What a finished sum goes through: max(sum + bias, floor) * scale + shift. Padded to

@@ -58,6 +58,7 @@ INLINE void do_outer(const int lines, const int span, const int vectors,
         for (int64_t y = 0; y < k->rows; y++) {
             const float *in = k->in + z * k->in_slice + y * k->in_row;
             const float *g = k->gradient + z * k->gradient_slice + y * k->gradient_row;
+            ahead_ask();
             for (int64_t x = 0; x < k->width; x++) {
                 vector w[2];
                 UNROLL(2)

@@ -320,6 +320,7 @@ INLINE void do_products(const int span, const int vectors,
         float *sums = k->sums + position * k->sums_position;
         vector acc[ACCUMULATORS];
         clear(acc, span * vectors);
+        ahead_ask();
         for (int64_t t = 0; t < k->count; t++) {
             vector w[2];
             UNROLL(2)

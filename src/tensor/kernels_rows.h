@@ -265,6 +265,7 @@ INLINE void do_rows(const int voxels, const int vectors, const bool pairs,
     const int half = 2 * voxels > ACCUMULATORS ? voxels / 2 : voxels;
     const bool both = product && vectors == 1 && k->depth == 2;
     for (int64_t row = 0; row < k->rows; row++) {
+        ahead_ask();
         if (both) {
             do_both(half, pairs, k, in, weights, out);
         } else if (product) {
