@@ -156,11 +156,11 @@ static double dice(const struct loss *l, const struct view *output, const float 
     });
     const double whole = p + t_sum + 1, part = pt + t_sum + 1;
     const double whole_share = (2 * pt + 1) / whole, part_share = (2 * ptt + 1) / part;
+    const double by_whole = factor / whole, by_part = factor * l->overlap_weight / part;
     EACH_VALUE({
-        const double by_whole = (whole_share - 2 * t) / whole;
-        const double by_part = t * (part_share - 2 * t) / part;
         (void)x;
-        *g = (float)(factor * (by_whole + l->overlap_weight * by_part));
+        *g = (float)(by_whole * (whole_share - 2 * t) +
+                     by_part * t * (part_share - 2 * t));
     });
     return 1 - whole_share + l->overlap_weight * (1 - part_share);
 }

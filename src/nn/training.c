@@ -306,7 +306,7 @@ out:
     return status;
 }
 
-/* Sums one stretch of the slots over the samples. */
+/* Sums one stretch of the slots over the samples, asking for the next one's meanwhile. */
 static void sum_stretch(struct training *t, size_t from, size_t to, int count)
 {
     memset(t->packed_sums + from, 0, (to - from) * sizeof *t->packed_sums);
@@ -314,10 +314,14 @@ static void sum_stretch(struct training *t, size_t from, size_t to, int count)
         const struct slot *s = &t->slots[k];
         const size_t first = s->offset > from ? s->offset : from,
                      end = s->offset + s->floats < to ? s->offset + s->floats : to;
-        for (int i = 0; i < count && first < end; i++)
-            fixed_sum_add(t->options.isa, t->packed_sums + first,
-                          t->slot_memory + (size_t)i * t->slot_floats + first,
-                          end - first, (int)t->limits[k]);
+        for (int i = 0; i < count && first < end; i++) {
+            const float *slots = t->slot_memory + (size_t)i * t->slot_floats + first;
+            const float *next = i + 1 < count ? slots + t->slot_floats : slots;
+            for (size_t l = 0; l < end - first; l += LINE_FLOATS)
+                __builtin_prefetch(next + l, 0, 2);
+            fixed_sum_add(t->options.isa, t->packed_sums + first, slots, end - first,
+                          (int)t->limits[k]);
+        }
     }
 }
 

@@ -90,10 +90,14 @@ bool planner_sums_norm(const struct planner *b, int layer)
 {
     const struct layer *l = &b->network->layers[layer];
     const enum conv_algorithm algorithm = b->t->options.algorithm;
-    return l->type == LAYER_CONV && l->inputs[0] == layer &&
-           algorithm != CONV_REFERENCE && algorithm != CONV_BLIS &&
-           b->t->layers[layer].peaks_room == NONE && planner_makes_again(b, layer) &&
-           b->t->layers[layer - 1].trained;
+    if (l->type != LAYER_CONV || l->inputs[0] != layer || algorithm == CONV_REFERENCE ||
+        algorithm == CONV_BLIS || b->t->layers[layer].peaks_room != NONE ||
+        !planner_makes_again(b, layer) || !b->t->layers[layer - 1].trained)
+        return false;
+    /* Three passes over the weights, or two over the voxels. */
+    const struct value_shape *in = &b->t->shapes[layer];
+    const int64_t taps = (int64_t)l->kernel[0] * l->kernel[1] * l->kernel[2];
+    return 2 * in->size[0] * in->size[1] * in->size[2] > 3 * taps * l->channels;
 }
 
 /* Whether anything but poolings reads a value before its last reader. */

@@ -22,7 +22,7 @@
 #include "tensor/exact_sum.h"
 #include "tensor/norm_lanes.h"
 
-enum { NONE = -1, OP_ROOMS = 4 };
+enum { NONE = -1, OP_ROOMS = 4, LINE_FLOATS = 16 };
 
 /* A tensor of one sample: the activation of a value, the gradient by it, or a part of a
  * gradient that is added to it. */

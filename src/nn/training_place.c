@@ -174,7 +174,6 @@ static const struct conv_gradient *packing_of(const struct training *t, size_t s
 static enum status make_slots(struct training *t, struct error *err)
 {
     enum status status;
-    enum { LINE_FLOATS = 16 };
     TRY(memory_new(t->trained_count, sizeof *t->slots, "training", (void **)&t->slots,
                    err));
     for (size_t k = 0; k < t->trained_count; k++) {
@@ -220,7 +219,6 @@ enum status training_make_memory(struct training *t, struct error *err)
 {
     enum status status;
     struct arena_item **items = NULL;
-    enum { LINE_FLOATS = 16 };
 
     find_lives(t);
     training_find_cold(t);

@@ -39,7 +39,8 @@ int planner_norm_before(const struct planner *b, int layer);
 bool planner_makes_again(const struct planner *b, int layer);
 
 /* Whether what a norm receives is summed by the convolution behind it, which makes it
- * again. The algorithms that others are held against sum over voxels. */
+ * again: where that has fewer weights than the norm has values. The algorithms that
+ * others are held against sum over voxels. */
 bool planner_sums_norm(const struct planner *b, int layer);
 
 /* Lets values, and gradients by them, be parts of the concatenation that reads them. */

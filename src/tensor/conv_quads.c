@@ -49,8 +49,12 @@ static void pack(struct conv *c, const float *weights)
                 for (int t = 0; t < TAPS; t++)
                     taps[t * lanes + o] =
                         weights[((int64_t)(first + o) * s->in_channels + i) * TAPS + t];
-            k->quad_points(taps, points);
             float *to = c->weights + kernel_weights_place(&w, 0, i, first);
+            if (some == lanes && !pairs) {
+                k->quad_points(taps, to, stride);
+                continue;
+            }
+            k->quad_points(taps, points, lanes);
             for (int p = 0; p < QUAD_POSITIONS; p++, to += stride)
                 for (int o = 0; o < some; o++)
                     if (pairs) /* neighbours are two lanes apart */

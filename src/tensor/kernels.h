@@ -194,7 +194,7 @@ struct kernels {
     /* [vectors - 1], for spans of products_span[vectors - 1] */
     kernel_products_function *products[2];
     int products_span[2];
-    void (*quad_points)(const float *weights, float *points);
+    void (*quad_points)(const float *weights, float *points, int64_t stride);
     void (*quad_weights)(const float *sums, int64_t stride, int64_t count, float *weights,
                          int64_t weights_stride);
     kernel_lines_function *lines;

@@ -257,8 +257,8 @@ INLINE void quad_points_axis(const wide_vector *g, const int step, wide_vector *
     out[5 * out_step] = g[2 * step];
 }
 
-/* points[36][LANES] = the transformed weights[9][LANES]. */
-static void quad_points(const float *weights, float *points)
+/* points[k * stride] = the transformed weights[9][LANES], for k < 36. */
+static void quad_points(const float *weights, float *points, int64_t stride)
 {
     for (int half = 0; half < LANES; half += LANES / 2) {
         wide_vector g[9], rows[3][QUAD_WIDE];
@@ -271,7 +271,8 @@ static void quad_points(const float *weights, float *points)
             quad_points_axis(&rows[0][x], QUAD_WIDE, column, 1);
             for (int y = 0; y < QUAD_WIDE; y++) {
                 const half_vector point = __builtin_convertvector(column[y], half_vector);
-                memcpy(points + (QUAD_WIDE * y + x) * LANES + half, &point, sizeof point);
+                memcpy(points + (QUAD_WIDE * y + x) * stride + half, &point,
+                       sizeof point);
             }
         }
     }

@@ -2,9 +2,10 @@
 
 pytorch_steps.py BENCH_STEPS CASE THREADS REPEATS CLOCK
 
-CASE: one of `cases` below. CLOCK: wall, or core (processor time divided by the threads: for a machine that
-others use too). Prints one line, medians over the repeats and the ratio. The network is built from its
-description in conf/models. Fails when losses or outputs of the two differ.
+CASE: one of `cases` below. THREADS: a number, or scale: pulmo alone, with one thread and with two in turn,
+waiting as jobs do. CLOCK: wall, or core (processor time divided by the threads: for a machine that others use
+too). Prints one line, medians over the repeats and the ratio. The network is built from its description in
+conf/models. Fails when losses or outputs of the two differ.
 """
 import os
 import re
@@ -108,8 +109,48 @@ def seconds(clock, threads):
     return time.perf_counter() if clock == "wall" else time.process_time() / threads
 
 
+class Pulmo:
+    """bench_steps at work on weights and data in a folder: calling it makes a step."""
+
+    def __init__(self, bench, case, folder, threads, environment=os.environ):
+        what, name, batch, size, loss = cases[case]
+        path = f"{os.environ['PULMO_SOURCE']}/conf/models/{name}.cfg"
+        self.process = subprocess.Popen(
+            [bench, what, path, f"{folder}/weights.h5", f"{folder}/data", str(threads), str(batch), *map(str, size), loss],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+
+    def __call__(self):
+        """Milliseconds by the wall and on a core, and the loss or the mean output."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return map(float, self.process.stdout.readline().split())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def scale(bench, case, folder, repeats):
+    """Steps with one thread and with two, a few at a time: threads that wait for the next one busily have gone to
+    sleep when the others begin."""
+    what, name, batch, size, _ = cases[case]
+    environment = {key: value for key, value in os.environ.items() if key != "OMP_WAIT_POLICY"}
+    programs = [Pulmo(bench, case, folder, threads, environment) for threads in (1, 2)]
+    found = [[], []]
+    for _ in range(repeats + 1):
+        for program, times in zip(programs, found):
+            time.sleep(0.1)
+            times.append(statistics.median(next(program()) for _ in range(3)))
+    for program in programs:
+        program.close()
+    one, two = (statistics.median(times[1:]) for times in found)
+    print(f"{'train_scale' if what == 'train' else 'infer_scale'} one_thread_ms={one:.2f} two_threads_ms={two:.2f} "
+          f"ratio={one / two:.2f} network={name} batch={batch} size={'x'.join(map(str, size))}", flush=True)
+
+
 def main():
-    bench, case, threads, repeats, clock = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
+    bench, case, repeats, clock = sys.argv[1], sys.argv[2], int(sys.argv[4]), sys.argv[5]
+    threads = 1 if sys.argv[3] == "scale" else int(sys.argv[3])
     what, name, batch, size, loss = cases[case]
     source = os.environ["PULMO_SOURCE"]
     path = f"{source}/conf/models/{name}.cfg"
@@ -126,15 +167,15 @@ def main():
         with open(f"{folder}/data", "wb") as f:
             f.write(x.numpy().tobytes())
             f.write(known.float().numpy().tobytes())
-        ours = subprocess.Popen([bench, what, path, f"{folder}/weights.h5", f"{folder}/data", str(threads), str(batch),
-                                 *map(str, size), loss], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        if sys.argv[3] == "scale":
+            scale(bench, case, folder, repeats)
+            return
+        ours = Pulmo(bench, case, folder, threads)
         optimizer = torch.optim.SGD(net.parameters(), lr=1e-3, momentum=0.9)
         net.train(what == "train")
 
         def pulmo():
-            ours.stdin.write("\n")
-            ours.stdin.flush()
-            wall, core, number = map(float, ours.stdout.readline().split())
+            wall, core, number = ours()
             return wall if clock == "wall" else core, number
 
         def pytorch():
@@ -150,7 +191,7 @@ def main():
             return 1e3 * (seconds(clock, threads) - begun), value.item()
 
         found = [(pulmo(), pytorch()) for _ in range(repeats + 1)]
-        ours.stdin.close()
+        ours.close()
     # The first of each is for caches and plans; its numbers are those of the same weights.
     for (_, a), (_, b) in found[:2]:
         if abs(a - b) > 1e-4 * abs(b):
