@@ -26,7 +26,7 @@ static const char name[] = "pulmo-guard", title[] = "pulmo: guard of a launcher"
 
 /* ---- processes ---- */
 
-enum look { GONE, UNKNOWN, SEEN };
+enum look { GONE, HIDDEN, UNKNOWN, SEEN };
 
 /* Parent and state of a process; `guard`: it is one of ours. */
 static enum look process_look(pid_t pid, pid_t *parent, char *state, bool *guard)
@@ -35,7 +35,9 @@ static enum look process_look(pid_t pid, pid_t *parent, char *state, bool *guard
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     FILE *f = fopen(path, "re");
     if (!f)
-        return errno == ENOENT || errno == ESRCH ? GONE : UNKNOWN;
+        return errno == ENOENT || errno == ESRCH   ? GONE
+               : errno == EACCES || errno == EPERM ? HIDDEN
+                                                   : UNKNOWN;
     const size_t n = fread(line, 1, sizeof line - 1, f);
     fclose(f);
     line[n] = '\0';
@@ -48,14 +50,16 @@ static enum look process_look(pid_t pid, pid_t *parent, char *state, bool *guard
     return SEEN;
 }
 
-/* Whether it has a child that lives, or is held up itself. In doubt it is. */
+/* Whether it has a child that lives, or is held up itself. In doubt it is. Processes that
+ * may not be looked at (/proc with hidepid) are another user's: not its children. */
 static bool is_busy(pid_t launcher)
 {
     pid_t parent;
     char state;
     bool guard;
     const enum look itself = process_look(launcher, &parent, &state, &guard);
-    bool busy = itself == UNKNOWN || (itself == SEEN && (state == 'T' || state == 't'));
+    bool busy = itself == UNKNOWN || itself == HIDDEN ||
+                (itself == SEEN && (state == 'T' || state == 't'));
     DIR *all = opendir("/proc");
     if (!all)
         return true;

@@ -18,7 +18,7 @@ struct inflater {
     const struct data_file *file;
     int64_t next;     /* file offset of the byte after the input buffer */
     int64_t position; /* inflated bytes handed out */
-    bool gzip, ended;
+    bool gzip, ended, broken;
     unsigned char input[AHEAD_BYTES + INPUT_BYTES]; /* the last bytes of the one before,
                                                        then the buffer */
     unsigned char passed[PASS_BYTES];               /* where bytes go that nobody wants */
@@ -170,6 +170,10 @@ enum status inflater_read(struct inflater *i, void *data, int64_t bytes, int64_t
                           struct error *err)
 {
     int64_t done = 0;
+    if (i->broken)
+        return error_set(err, STATUS_ITEM_FORMAT,
+                         "%s: the compressed stream is broken before byte %" PRId64,
+                         i->file->path, i->next);
     while (done < bytes && !i->ended) {
         int64_t left = bytes - done;
         int64_t most = data ? 1 << 30 : PASS_BYTES;
@@ -177,8 +181,10 @@ enum status inflater_read(struct inflater *i, void *data, int64_t bytes, int64_t
         enum status status =
             inflate_some(i, data ? (char *)data + done : (void *)i->passed,
                          (size_t)(left < most ? left : most), &n, err);
-        if (status != STATUS_OK)
+        if (status != STATUS_OK) {
+            i->broken = true;
             return status;
+        }
         done += (int64_t)n;
     }
     *got = done;

@@ -72,6 +72,9 @@ static enum status inflate_file(const char *folder, size_t bytes, size_t *length
             inflater_read(inflater, room > 0 ? back + *length : NULL, wanted, &got, err);
         if (status == STATUS_OK)
             *length += (size_t)got;
+        else /* and it stays so */
+            assert_int_not_equal(
+                inflater_read(inflater, NULL, 1, &got, &(struct error){0}), STATUS_OK);
     }
     inflater_free(inflater);
     data_file_close(&file);

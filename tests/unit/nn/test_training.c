@@ -14,6 +14,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "temporary_folder.h"
 #include "training_case.h"
 
 /* Ranks as threads of this process: they meet at a barrier, one adds up. */
@@ -317,13 +318,7 @@ static const char odd_network[] = ODD_NETWORK("relu", "max_pool"),
 
 static void network_from_text(struct network *n, const char *text)
 {
-    char path[] = "/tmp/pulmo-network-XXXXXX";
-    const int file = mkstemp(path);
-    assert_true(file >= 0);
-    assert_int_equal(write(file, text, strlen(text)), (ssize_t)strlen(text));
-    close(file);
-    ok(network_init(n, path, &err));
-    unlink(path);
+    ok(network_init(n, temporary_text("network.cfg", text), &err));
 }
 
 enum { SMALL_BATCH = 3 };
@@ -759,5 +754,5 @@ int main(void)
         cmocka_unit_test(a_loss_that_does_not_fit_the_network_is_refused),
         cmocka_unit_test(a_step_is_the_same_bits_however_the_batch_is_divided),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, temporary_folder_make, temporary_folder_remove);
 }

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/random.h"
+#include "temporary_folder.h"
 #include "train/augment.h"
 #include "train/noise.h"
 #include "train/resample.h"
@@ -95,11 +96,9 @@ static const char script[] =
 static void it_is_what_pytorch_does(void **state)
 {
     (void)state;
-    char in_path[] = "/tmp/pulmo-augment-in-XXXXXX";
-    char out_path[] = "/tmp/pulmo-augment-out-XXXXXX";
-    int in_fd = mkstemp(in_path), out_fd = mkstemp(out_path);
-    assert_true(in_fd >= 0 && out_fd >= 0);
-    FILE *f = fdopen(in_fd, "wb");
+    const char *in_path = temporary_path("in"), *out_path = temporary_path("out");
+    FILE *f = fopen(in_path, "wb");
+    assert_non_null(f);
     for (uint64_t n = 0; n < CASES; n++) {
         struct augment_transform t;
         float in[VOXELS];
@@ -114,7 +113,7 @@ static void it_is_what_pytorch_does(void **state)
              "env -u LD_PRELOAD /usr/bin/python3 -c \"%s\" %s %s 2>/dev/null", script,
              in_path, out_path);
     int failed = system(command);
-    f = fdopen(out_fd, "rb");
+    f = failed ? NULL : fopen(out_path, "rb");
     float worst = 0;
     for (uint64_t n = 0; !failed && n < CASES; n++) {
         struct augment_transform t;
@@ -126,13 +125,11 @@ static void it_is_what_pytorch_does(void **state)
         for (int i = 0; i < VOXELS; i++)
             worst = fmaxf(worst, fabsf(out[i] - wanted[i]));
     }
-    fclose(f);
-    remove(in_path);
-    remove(out_path);
     if (failed) {
         print_message("PyTorch is not installed: not compared\n");
         skip();
     }
+    fclose(f);
     print_message("largest difference to PyTorch: %g HU of +-1000\n", (double)worst);
     assert_true(worst < 5e-3f);
 }
@@ -216,5 +213,6 @@ int main(void)
         cmocka_unit_test(the_fast_way_is_the_obvious_one),
         cmocka_unit_test(noise_is_normal_with_the_deviation_asked_for),
     };
-    return cmocka_run_group_tests_name("train/augment", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("train/augment", tests, temporary_folder_make,
+                                       temporary_folder_remove);
 }
