@@ -2,6 +2,8 @@
 # Inferences of pulmo and of PyTorch, in turn, with 1 thread and with 2, on random data; what they
 # compute is compared in the same run. One line a figure:
 #   infer threads=... pulmo_ms=... pytorch_ms=... ratio=... network=... batch=... size=...
+# and what the second thread brings, pulmo alone:
+#   infer_scale one_thread_ms=... two_threads_ms=... ratio=... network=... batch=... size=...
 #
 #   tests/bench/infer.sh [BUILD_FOLDER]     default build/release
 #
@@ -13,7 +15,7 @@ build=$(cd "${1:-build/release}" && pwd)
 export PULMO_SOURCE=$PWD OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-passive}
 for case in infer-luna infer-unet2d infer-unet3d; do
     [ -e "conf/models/${case#infer-}.cfg" ] || continue
-    for threads in 1 2; do
+    for threads in 1 2 scale; do
         "${PYTHON:-/usr/bin/python3}" tests/bench/pytorch_steps.py "$build/tests/bench_steps" \
             "$case" "$threads" "${REPEATS:-9}" "${CLOCK:-wall}"
     done
