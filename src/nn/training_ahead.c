@@ -22,12 +22,14 @@ static bool touches(const struct training *t, const struct op *op, int room)
 }
 
 /* Whether another phase has left or will find what an operation has there, and none
- * before it has touched it in this phase. */
+ * before it has touched it in this phase, nor it itself by another name. */
 static bool is_cold(const struct training *t, int op, int room)
 {
     bool cold = t->rooms[room].a_sample;
     for (int i = op - 1; i >= 0 && t->ops[i].phase == t->ops[op].phase; i--)
         cold = cold && !touches(t, &t->ops[i], room);
+    for (int k = 0; k < t->ops[op].cold_count; k++)
+        cold = cold && t->ops[op].cold[k] != room;
     return cold;
 }
 
