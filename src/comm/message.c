@@ -1,5 +1,7 @@
 #include "comm/message.h"
 
+#include <stdio.h>
+
 #include "base/memory.h"
 #include "base/size.h"
 #include "comm/guard.h"
@@ -14,10 +16,18 @@ struct head {
     uint64_t bytes;
 };
 
+/* Names the other rank, to whoever reads why the job ended. */
+static bool watch(const struct comm *c, const char *doing, int peer)
+{
+    char what[64];
+    snprintf(what, sizeof what, "%s rank %d", doing, peer);
+    return comm_watch(c, what);
+}
+
 void message_send(const struct comm *c, int peer, const struct message *m)
 {
     struct head head = {m->kind, m->part, m->item, m->bytes};
-    const bool watched = comm_watch(c, "sending a message");
+    const bool watched = watch(c, "sending a message to", peer);
     MPI_Send(&head, sizeof head, MPI_BYTE, peer, COMM_TAG_HEAD, c->mpi);
     for (size_t done = 0; done < m->bytes;) {
         size_t n = m->bytes - done < PIECE_BYTES ? m->bytes - done : PIECE_BYTES;
@@ -43,7 +53,8 @@ bool message_take(const struct comm *c, int peer, struct message *m)
     /* A message that cannot be held ends the rank: its sender would wait for ever. */
     struct error err;
     CHECK(memory_new(head.bytes, 1, "message", &m->payload, &err) == STATUS_OK);
-    const bool watched = comm_watch(c, "receiving the rest of a message");
+    const bool watched =
+        watch(c, "receiving the rest of a message from", status.MPI_SOURCE);
     for (size_t done = 0; done < head.bytes;) {
         size_t n = head.bytes - done < PIECE_BYTES ? head.bytes - done : PIECE_BYTES;
         MPI_Recv((char *)m->payload + done, count_cast(n), MPI_BYTE, status.MPI_SOURCE,

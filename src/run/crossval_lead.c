@@ -96,7 +96,8 @@ static void say(struct crossval *c, int kind, int part)
 /* Waits for a message, asleep, for as long as rank 0 may be silent. */
 static void wait(struct crossval *c, struct message *m)
 {
-    const double start = clock_seconds(), patience = deadline_of(c) * PATIENCE_DEADLINES;
+    const double start = clock_seconds(),
+                 patience = protocol_idle_patience(deadline_of(c));
     bool said = false;
     while (!message_take(c->job->comm, 0, m)) {
         if (interrupt_wanted() && !said)

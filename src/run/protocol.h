@@ -60,4 +60,12 @@ void order_unpack(const void *payload, size_t bytes, struct order *o);
  * given up. */
 enum { PATIENCE_DEADLINES = 2, PINGS_PER_DEADLINE = 4 };
 
+/* How long an idle rank waits for the master's word, in seconds: until after the master's
+ * own patience, whose last word may be a ping old, since it may be a rank that stands
+ * still which the master waits for and will name. */
+static inline double protocol_idle_patience(double deadline_s)
+{
+    return deadline_s * (PATIENCE_DEADLINES + 2.0 / PINGS_PER_DEADLINE);
+}
+
 #endif

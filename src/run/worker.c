@@ -73,7 +73,7 @@ static void do_order(struct worker *w, struct detector *detector, const struct m
 static enum status wait(struct worker *w, struct message *m, struct error *err)
 {
     double start = clock_seconds(), pause = sleep_shortest;
-    double patience = w->settings->limits.deadline_s * PATIENCE_DEADLINES;
+    const double patience = protocol_idle_patience(w->settings->limits.deadline_s);
     while (!message_take(w->comm, 0, m)) {
         pass_on_signal(w);
         if (clock_seconds() - start > patience)

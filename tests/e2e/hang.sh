@@ -172,13 +172,13 @@ stand_still() {
 
 promise "a worker that stands still: the job ends naming it, and goes on when started again"
 stand_still worker 2
-expect_said worker 'rank 1 has not been heard of for [0-9]+ s, at work on scan'
+expect_said worker 'rank 1 has not been heard of for [0-9]+ s, at work on scan|rank 0 .*(sending a task .* to|from) rank 1 has taken more'
 run 2 worker --set "dataset.root=$work/slow"
 expect_done 0 worker
 
 promise "a master that stands still: its workers end the job, naming it"
 stand_still master 1
-expect_said master 'nothing heard from the master|sending a result to the master'
+expect_said master 'nothing heard from the master|sending a result to the master|from rank 0 has taken more'
 run 3 master --set "dataset.root=$work/slow"
 expect_done 0 master
 same_results worker master
